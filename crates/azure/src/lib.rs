@@ -1,0 +1,1 @@
+//! What Azure is: ids, errors, credentials, and the ARM, Key Vault and registry clients

@@ -1,0 +1,1 @@
+//! App to the graph of Azure resources it takes

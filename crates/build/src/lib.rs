@@ -1,0 +1,1 @@
+//! Source to image: one file per framework family

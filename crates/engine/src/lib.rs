@@ -1,0 +1,1 @@
+//! A graph of operations to a run: journal, retries, resume, cancel

@@ -1,0 +1,1 @@
+//! landfall.toml to App: types, spans, diagnostics, JSON Schema

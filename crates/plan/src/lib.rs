@@ -1,0 +1,1 @@
+//! Desired against live: what would change
