@@ -1,0 +1,1 @@
+//! What happened to the world, on disk before it is acknowledged; snapshots and replay.
