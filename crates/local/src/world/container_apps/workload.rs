@@ -1,0 +1,262 @@
+//! What should run, and what was seen of it: the two values that pass between the world and the runtime.
+//!
+//! The world says [`Desired`], the runtime makes it so and reports each [`Observation`]; only observations change
+//! the state of a revision, so the world stays a deterministic value.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that should run now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// Apps by id.
+    pub apps: Vec<App>,
+}
+
+/// One container app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct App {
+    /// ARM id in lower case: what observations name it by.
+    pub id: String,
+    /// Name as created.
+    pub name: String,
+    /// The environment's default domain, `happy-tree-1a2b3c4d.westeurope.azurecontainerapps.localhost`.
+    pub domain: String,
+    /// How requests reach it; `None`: not at all.
+    pub ingress: Option<Ingress>,
+    /// Active revisions, oldest first.
+    pub revisions: Vec<Workload>,
+}
+
+/// How requests reach an app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ingress {
+    /// `NAME.<domain>`, or `NAME.internal.<domain>`.
+    pub fqdn: String,
+    /// Reachable from outside its environment.
+    pub external: bool,
+    /// The port that containers should listen on; `None`: whichever single port they listen on.
+    pub target_port: Option<u16>,
+    /// HTTP/2 without TLS towards the app (gRPC).
+    pub http2: bool,
+    /// Plain HTTP is answered rather than redirected.
+    pub allow_insecure: bool,
+    /// A client keeps its replica, by cookie.
+    pub sticky: bool,
+    /// Shares of the app's own address by revision; they sum to 100, or there are none.
+    pub traffic: Vec<(String, u32)>,
+    /// Other host names (labels, revisions, custom domains) and the one revision each leads to; `None`: as the app's
+    /// own address.
+    pub hosts: BTreeMap<String, Option<String>>,
+    /// CIDR ranges with their action, in order; empty: everyone.
+    pub restrictions: Vec<Restriction>,
+    /// Cross-origin rules.
+    pub cors: Option<Cors>,
+}
+
+/// One rule of `ipSecurityRestrictions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// `10.0.0.0/8`.
+    pub range: String,
+    /// Allowed or denied.
+    pub allow: bool,
+}
+
+/// `corsPolicy`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins, or `*`.
+    pub origins: Vec<String>,
+    /// Methods.
+    pub methods: Vec<String>,
+    /// Request headers.
+    pub headers: Vec<String>,
+    /// Response headers that scripts may read.
+    pub expose: Vec<String>,
+    /// Seconds a preflight may be kept.
+    pub max_age: Option<u64>,
+    /// Cookies may be sent.
+    pub credentials: bool,
+}
+
+/// One active revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// `app--suffix`.
+    pub revision: String,
+    /// Counts restarts asked for: replicas of an earlier one are replaced.
+    pub epoch: u64,
+    /// Provisioned already: when it does not start now, it is unhealthy rather than failed.
+    pub proven: bool,
+    /// Run one after the other before the containers.
+    pub init: Vec<Container>,
+    /// Run side by side in each replica; the first one is the app.
+    pub containers: Vec<Container>,
+    /// Bounds and rules.
+    pub scale: Scale,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+}
+
+/// One container of a revision.
+#[derive(Clone, PartialEq)]
+pub struct Container {
+    /// Name.
+    pub name: String,
+    /// `registry/repository:tag` or `…@sha256:…`, as written.
+    pub image: String,
+    /// Overrides the image's entry point.
+    pub command: Vec<String>,
+    /// Overrides the image's command.
+    pub args: Vec<String>,
+    /// Variables in order with secrets resolved, or why one could not be.
+    pub env: Result<Vec<(String, String)>, Unresolved>,
+    /// Probes.
+    pub probes: Vec<Probe>,
+    /// Thousandths of a core.
+    pub cpu_millicores: u32,
+    /// Mebibytes.
+    pub memory_mib: u64,
+}
+
+// Values of variables may be secrets.
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Container").field("name", &self.name).field("image", &self.image).finish_non_exhaustive()
+    }
+}
+
+/// A secret that has no value now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unresolved {
+    /// Azure's code.
+    pub code: String,
+    /// Azure's words.
+    pub message: String,
+    /// Time will not help: the secret does not exist, the vault is gone.
+    pub lasting: bool,
+}
+
+/// What a probe decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProbeKind {
+    /// Others wait for it; failing restarts the container.
+    Startup,
+    /// Traffic waits for it.
+    Readiness,
+    /// Failing restarts the container.
+    Liveness,
+}
+
+/// How a probe looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeHow {
+    /// A GET that must answer 200 to 399.
+    Http {
+        /// Path with its slash.
+        path: String,
+        /// Extra headers.
+        headers: Vec<(String, String)>,
+    },
+    /// A connection.
+    Tcp,
+}
+
+/// A probe of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What it decides.
+    pub kind: ProbeKind,
+    /// How it looks.
+    pub how: ProbeHow,
+    /// At which port; `None`: the target port, or the one listened on.
+    pub port: Option<u16>,
+    /// Before the first look.
+    pub initial_delay: Duration,
+    /// Between two looks.
+    pub period: Duration,
+    /// Per look.
+    pub timeout: Duration,
+    /// Failures in a row that count.
+    pub failures: u32,
+    /// Successes in a row that count.
+    pub successes: u32,
+    /// Written by nobody: Azure's own default.
+    pub default: bool,
+}
+
+/// How many replicas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    /// At least.
+    pub min: u32,
+    /// At most.
+    pub max: u32,
+    /// Concurrent requests a replica should have.
+    pub concurrency: Option<u32>,
+    /// Idle time before the last replica goes (300 s on Azure).
+    pub cooldown: Duration,
+    /// Rules that are kept but not acted on here, by type (`cpu`, `azure-queue`, …).
+    pub unmodelled: Vec<String>,
+}
+
+/// Something the runtime saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The app's id, lower case.
+    pub app: String,
+    /// `app--suffix`.
+    pub revision: String,
+    /// What.
+    pub seen: Seen,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Seen {
+    /// A replica's processes were started.
+    ReplicaStarted {
+        /// `app--suffix-hash-xxxxx`.
+        replica: String,
+    },
+    /// It takes traffic.
+    ReplicaReady {
+        /// Name.
+        replica: String,
+    },
+    /// It takes none for now, or a container of it ended and will be started again.
+    ReplicaUnready {
+        /// Name.
+        replica: String,
+        /// Why.
+        why: String,
+        /// How often its containers were started again.
+        restarts: u32,
+    },
+    /// It is gone.
+    ReplicaEnded {
+        /// Name.
+        replica: String,
+        /// Why: `scaled in`, `revision deactivated`, …
+        why: String,
+    },
+    /// The revision works: as many replicas as it needs passed their probes.
+    Ready,
+    /// The revision will not come up.
+    Failed {
+        /// Azure's code.
+        code: String,
+        /// Azure's words, with the last lines of the log.
+        message: String,
+    },
+    /// How many replicas the scaler wants now.
+    Scaled {
+        /// That many.
+        replicas: u32,
+    },
+}
