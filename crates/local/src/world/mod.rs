@@ -2,13 +2,42 @@
 //!
 //! Everything that happens to it is an [`Input`] with a time; [`World::apply`] gives the same outcome for the
 //! same seed and the same inputs, which is how the state survives a crash (the inputs are journalled by the
-//! front) and how a test can live through a year in a second.
+//! front) and how a test can live through a year in a second. In reading order:
+//!
+//! - [`http`]: requests and responses as the world sees them.
+//! - [`agenda`], [`chance`]: what is due when, and draws that depend on the seed and their purpose only.
+//! - [`arm`]: Resource Manager: ids, resources, operations, and [`arm::kind`], the table of resource types.
+//! - [`entra`], [`access`]: tokens, principals; roles and assignments, asked by every plane.
+//! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
+//!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
+//! - [`faults`], [`control`]: failures and time on demand.
 
+pub mod access;
+pub mod agenda;
+pub mod arm;
+pub mod blob;
+pub mod chance;
+pub mod container_apps;
+pub mod control;
+pub mod entra;
+pub mod faults;
 pub mod http;
+pub mod identities;
+pub mod keyvault;
+pub mod plain;
+pub mod registry;
+pub mod registry_account;
+pub mod storage_account;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod workspace;
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use agenda::Event;
 pub use http::{Body, Method, Plane, Request, Response};
 
 /// What a world is made with; kept with its state.
@@ -32,11 +61,243 @@ pub struct Config {
     pub client_secret: String,
 }
 
+impl Config {
+    /// A world as `local start` makes it: fixed ids, everything else from the seed.
+    pub fn new(seed: u64, speed: f64, port: u16) -> Config {
+        Config {
+            seed,
+            speed,
+            authority: format!("localhost:{port}"),
+            port,
+            tenant: "11111111-1111-1111-1111-111111111111".into(),
+            subscription: "22222222-2222-2222-2222-222222222222".into(),
+            client_id: "33333333-3333-3333-3333-333333333333".into(),
+            client_secret: chance::word(seed, "client secret", 40),
+        }
+    }
+
+    /// Azure's own time for something, at this world's pace.
+    pub fn scaled(&self, seconds: f64) -> SignedDuration {
+        SignedDuration::from_secs_f64((seconds * self.speed).max(0.0))
+    }
+
+    /// `https://localhost:PORT`, ARM's and Entra's address.
+    pub fn origin(&self) -> String {
+        format!("https://{}", self.authority)
+    }
+}
+
 /// Something that happens to the world.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// A client's request.
     Request(Request),
     /// What the runtime saw of a deployed application.
-    Observed(serde_json::Value),
+    Observed(container_apps::Observation),
+    /// Time went by; what is due happens. Need not be journalled: events carry their own time.
+    Tick,
+}
+
+/// What came of an input.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What to answer; `None` for inputs that are no requests, and for dropped ones.
+    pub response: Option<Response>,
+    /// A fault asks for the connection to be cut without an answer.
+    pub dropped: bool,
+    /// A fault asks for the answer to be held until the world's clock (see [`World::now`]) has passed this.
+    pub hold_until: Option<Timestamp>,
+    /// Whether anything worth keeping changed: an input that changed nothing need not be journalled.
+    pub changed: bool,
+}
+
+/// The whole state. Fields are open to the modules of this room; outside, [`World::apply`] is the only way in.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct World {
+    /// What it was made with.
+    pub config: Config,
+    /// The world's clock: the time of the last input plus what `/_local/clock` added.
+    pub now: Timestamp,
+    /// How far `/_local/clock` has moved the world ahead of its callers' clock.
+    pub ahead: SignedDuration,
+    /// Draws.
+    pub chance: chance::Chance,
+    /// What is due when.
+    pub agenda: agenda::Agenda,
+    /// Resource Manager's resources, operations, registrations, buckets.
+    pub arm: arm::Arm,
+    /// Role assignments.
+    pub access: access::Access,
+    /// Principals and keys of the tenant.
+    pub entra: entra::Entra,
+    /// Key Vault data planes.
+    pub vaults: keyvault::Vaults,
+    /// Container registries' contents.
+    pub registries: registry::State,
+    /// Storage accounts' blobs.
+    pub blobs: blob::State,
+    /// Container Apps: revisions, replicas.
+    pub apps: container_apps::State,
+    /// Faults asked for.
+    pub faults: faults::Faults,
+    /// Set by whatever changes state while answering a read; see [`Outcome::changed`].
+    #[serde(skip)]
+    pub(crate) touched: bool,
+    /// Azure's type descriptions, when a folder of them was given: bodies are checked against them.
+    #[serde(skip)]
+    pub types: Option<std::sync::Arc<arm::types::Catalogue>>,
+}
+
+impl World {
+    /// An empty subscription at `now`.
+    pub fn new(config: Config, now: Timestamp) -> World {
+        let mut world = World {
+            now,
+            ahead: SignedDuration::ZERO,
+            chance: chance::Chance::new(config.seed),
+            agenda: agenda::Agenda::default(),
+            arm: arm::Arm::default(),
+            access: access::Access::default(),
+            entra: entra::Entra::new(&config),
+            vaults: keyvault::Vaults::default(),
+            registries: registry::State::default(),
+            blobs: blob::State::default(),
+            apps: container_apps::State::default(),
+            faults: faults::Faults::default(),
+            touched: false,
+            types: None,
+            config,
+        };
+        arm::found(&mut world);
+        access::found(&mut world);
+        world
+    }
+
+    /// Applies one input at the caller's clock `clock`: first everything that has become due by then, each
+    /// event at its own time, then the input. Time never goes back; an earlier clock counts as the latest seen.
+    pub fn apply(&mut self, input: Input, clock: Timestamp) -> Outcome {
+        self.touched = false;
+        self.advance(clock.saturating_add(self.ahead).unwrap_or(Timestamp::MAX));
+        let mut outcome = match input {
+            Input::Request(request) => self.handle(&request),
+            Input::Observed(observation) => {
+                container_apps::observe(self, observation);
+                Outcome { changed: true, ..Outcome::default() }
+            }
+            Input::Tick => Outcome::default(),
+        };
+        outcome.changed |= self.touched;
+        outcome
+    }
+
+    /// Moves the clock to `to`, firing what is due on the way in order.
+    pub fn advance(&mut self, to: Timestamp) {
+        while let Some((at, event)) = self.agenda.pop(to) {
+            self.now = self.now.max(at);
+            self.touched = true;
+            event.fire(self);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// When the next event is due, on the callers' clock; the front ticks then.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.agenda.next().map(|at| at.saturating_sub(self.ahead).unwrap_or(at))
+    }
+
+    /// Lets `event` happen `after` from now.
+    pub fn later(&mut self, after: SignedDuration, event: Event) {
+        let at = self.now.saturating_add(after).unwrap_or(Timestamp::MAX);
+        self.agenda.add(at, event);
+    }
+
+    /// Answers one request at the present time, faults included.
+    fn handle(&mut self, request: &Request) -> Outcome {
+        let acting = faults::matching(self, request);
+        let writes = !matches!(request.method, Method::Get | Method::Head);
+        let mut outcome = Outcome { changed: writes || acting.is_some(), ..Outcome::default() };
+        if let Some(fault) = &acting {
+            match fault {
+                faults::Fault::Status { .. } => {
+                    outcome.response = Some(self.finish(request, fault.answer()));
+                    return outcome;
+                }
+                faults::Fault::DropBefore => {
+                    outcome.dropped = true;
+                    return outcome;
+                }
+                faults::Fault::DropAfter => outcome.dropped = true,
+                faults::Fault::Delay(wait) => {
+                    outcome.hold_until = self.now.saturating_add(SignedDuration::from_secs_f64(*wait)).ok();
+                }
+                faults::Fault::OperationFails { .. } | faults::Fault::OperationStalls => {
+                    self.faults.pending = Some(fault.clone());
+                }
+            }
+        }
+        let response = self.route(request);
+        self.faults.pending = None;
+        let response = self.finish(request, response);
+        if !outcome.dropped {
+            outcome.response = Some(response);
+        }
+        outcome
+    }
+
+    /// The plane's own answer.
+    fn route(&mut self, request: &Request) -> Response {
+        match &request.plane {
+            Plane::Control => control::handle(self, request),
+            Plane::Arm | Plane::Entra => {
+                if control::claims(&request.path) {
+                    control::handle(self, request)
+                } else if entra::claims(self, &request.path) {
+                    entra::handle(self, request)
+                } else {
+                    arm::handle(self, request)
+                }
+            }
+            Plane::Vault { name } => keyvault::data::handle(self, name, request),
+            Plane::Registry { name } => registry::handle(self, name, request),
+            Plane::Blob { account } => blob::handle(self, account, request),
+            Plane::Identity { workload } => entra::identity_endpoint(self, workload, request),
+        }
+    }
+
+    /// Headers that every answer of a plane carries.
+    fn finish(&self, request: &Request, mut response: Response) -> Response {
+        let has = |response: &Response, name: &str| {
+            response.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name))
+        };
+        if !has(&response, "x-ms-request-id") {
+            response.headers.push(("x-ms-request-id".into(), request.id.clone()));
+        }
+        if matches!(request.plane, Plane::Arm) && !has(&response, "x-ms-correlation-request-id") {
+            let correlation = request.header("x-ms-correlation-request-id").unwrap_or(&request.id);
+            response.headers.push(("x-ms-correlation-request-id".into(), correlation.to_owned()));
+        }
+        if let (Some(client), false) =
+            (request.header("x-ms-client-request-id"), has(&response, "x-ms-client-request-id"))
+            && request.header("x-ms-return-client-request-id").is_none_or(|v| v.eq_ignore_ascii_case("true"))
+        {
+            response.headers.push(("x-ms-client-request-id".into(), client.to_owned()));
+        }
+        response
+    }
+}
+
+/// How long in seconds, as a [`Duration`] for those who wait.
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.max(0.0))
+}
+
+/// A value that must not be printed: keys and secrets in the world's state.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }

@@ -1,0 +1,5 @@
+//! registry_account.
+
+use super::arm::kind::Kind;
+
+pub(crate) static KINDS: &[Kind] = &[];

@@ -1,0 +1,5 @@
+//! workspace.
+
+use super::arm::kind::Kind;
+
+pub(crate) static KINDS: &[Kind] = &[];
