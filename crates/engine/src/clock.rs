@@ -29,9 +29,7 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock that starts at the wall clock's time.
     pub fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the engine's one door to the machine's time")]
-        let (made, since) = (Timestamp::now(), tokio::time::Instant::now());
-        Self { made, since }
+        Self { made: wall(), since: tokio::time::Instant::now() }
     }
 }
 
@@ -50,6 +48,12 @@ impl Clock for SystemClock {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
+}
+
+/// The time on the wall: for leases, whose holders are different processes and share no other clock.
+pub(crate) fn wall() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the engine's one door to the machine's time")]
+    Timestamp::now()
 }
 
 /// `at` plus `duration`, stopping at the end of time rather than failing there.

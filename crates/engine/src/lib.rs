@@ -40,6 +40,7 @@ pub mod lease;
 pub mod report;
 pub mod run;
 mod status;
+mod turn;
 
 pub use clock::{Clock, SystemClock};
 pub use event::{Event, What};
@@ -48,5 +49,7 @@ pub use graph::{Graph, GraphError, Operation, OperationKey};
 pub use hands::{Context, Hands, Step};
 pub use journal::{Journal, JournalError, RunId};
 pub use lease::{Holder, Lease, LeaseError, Owner};
-pub use report::{Ended, OperationReport, Outcome, Report, RunState, RunSummary};
+pub use report::{
+    Bound, Ended, OperationReport, OperationStatus, Outcome, Report, RunState, RunSummary, Session,
+};
 pub use run::{Cancel, Error, Options, run};

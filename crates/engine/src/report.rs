@@ -139,8 +139,8 @@ pub struct Session {
     pub owner: Owner,
 }
 
-/// What bounded a run's time: the parts of its critical path, which is the chain of operations, each begun after
-/// the one before it, that leads to the operation that ended last.
+/// What bounded a run's time: the parts of its critical path, which leads from the operation that ended last, each
+/// time by the need that ended last, back to one that needed nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bound {
@@ -209,6 +209,21 @@ pub enum OperationStatus {
     Skipped,
     /// Stopped by a cancel.
     Cancelled,
+}
+
+impl OperationStatus {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Begun => "begun",
+            Self::Accepted => "accepted",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 impl Report {
