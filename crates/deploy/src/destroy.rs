@@ -1,0 +1,189 @@
+//! Everything an application made, taken away again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use landfall_blueprint::{Address, Blueprint, TAG_APP, TAG_ENV};
+use landfall_engine::{Graph, GraphError, Operation, OperationKey};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::survey::{newest_version, tags};
+use crate::target::Target;
+use crate::work::Work;
+
+/// The version by which a group's resources are listed.
+const RESOURCES: &str = "2024-11-01";
+
+/// What is there to be deleted.
+#[derive(Clone, Debug, Default)]
+pub struct Ruin {
+    /// Resources of ours that are live, in creation order; the group is not among them.
+    pub resources: Vec<Doomed>,
+    /// The resource group, when it is live: its id and API version.
+    pub group: Option<(Address, String, String)>,
+    /// Ids of resources in the group that are not ours; while there are any the group stays.
+    pub foreign: Vec<String>,
+}
+
+/// A resource to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doomed {
+    /// Its address; a stray's is made of its type and name.
+    pub address: String,
+    /// Its ARM type.
+    pub resource_type: String,
+    /// Its name in Azure.
+    pub name: String,
+    /// Its ARM id.
+    pub id: String,
+    /// Its region.
+    pub location: String,
+    /// API version.
+    pub api_version: String,
+    /// Whether what it holds cannot be made again.
+    pub holds_data: bool,
+    /// The addresses it needs, which therefore go after it.
+    pub needs: Vec<String>,
+}
+
+impl Ruin {
+    /// Whether nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.group.is_none() && self.resources.is_empty()
+    }
+
+    /// The vaults, whose names stay taken after they are deleted.
+    pub fn vaults(&self) -> impl Iterator<Item = &Doomed> {
+        self.resources.iter().filter(|doomed| doomed.resource_type == "Microsoft.KeyVault/vaults")
+    }
+
+    /// Resources whose data would be lost. A deleted vault can be recovered, so it is not among them unless it is
+    /// purged.
+    pub fn losses(&self, purge: bool) -> Vec<&Doomed> {
+        self.resources
+            .iter()
+            .filter(|doomed| match doomed.resource_type.as_str() {
+                "Microsoft.KeyVault/vaults" => purge,
+                _ => doomed.holds_data,
+            })
+            .collect()
+    }
+}
+
+/// Reads what is live of `blueprint`'s application and environment.
+///
+/// # Errors
+/// What Azure refused.
+pub async fn read(target: &Target, blueprint: &Blueprint) -> Result<Ruin, Error> {
+    let group = blueprint.resource_group();
+    let group_id = group.id();
+    let read = target.arm.get(&group_id, group.api_version).await;
+    let Some(found) = read.map_err(Error::azure(format!("read {}", group.address)))? else {
+        return Ok(Ruin::default());
+    };
+    let listed = target
+        .arm
+        .list(&format!("{group_id}/resources"), RESOURCES)
+        .await
+        .map_err(Error::azure("list the resource group"))?;
+    let mut ruin = Ruin::default();
+    if is_ours(&found, blueprint) {
+        ruin.group = Some((group.address.clone(), group_id, group.api_version.to_owned()));
+    }
+    let mut seen = BTreeSet::new();
+    for resource in blueprint.resources.iter().skip(1) {
+        let body = target.arm.get(&resource.id(), resource.api_version).await;
+        let body = body.map_err(Error::azure(format!("read {}", resource.address)))?;
+        let Some(body) = body else { continue };
+        // Children and role assignments take no tags; they go with what they belong to.
+        if resource.body.get("tags").is_some() && !is_ours(&body, blueprint) {
+            continue;
+        }
+        seen.insert(resource.id().to_ascii_lowercase());
+        ruin.resources.push(Doomed {
+            address: resource.address.to_string(),
+            resource_type: resource.resource_type.to_owned(),
+            name: resource.name.clone(),
+            id: resource.id(),
+            location: resource.location.clone().unwrap_or_else(|| blueprint.region.clone()),
+            api_version: resource.api_version.to_owned(),
+            holds_data: resource.holds_data,
+            needs: resource.depends_on().iter().map(ToString::to_string).collect(),
+        });
+    }
+    for item in &listed {
+        let text = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
+        let (id, resource_type, name) = (text("id"), text("type"), text("name"));
+        if seen.contains(&id.to_ascii_lowercase()) {
+            continue;
+        }
+        if !is_ours(item, blueprint) {
+            ruin.foreign.push(id);
+            continue;
+        }
+        let kind = resource_type.rsplit('/').next().unwrap_or_default();
+        ruin.resources.push(Doomed {
+            address: format!("{kind}.{name}"),
+            api_version: newest_version(target, &resource_type).await?,
+            location: text("location"),
+            // Nothing is known of it but that it was ours: better to ask once too often.
+            holds_data: true,
+            needs: Vec::new(),
+            resource_type,
+            name,
+            id,
+        });
+    }
+    Ok(ruin)
+}
+
+fn is_ours(body: &Value, blueprint: &Blueprint) -> bool {
+    let tags = tags(body);
+    tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment)
+}
+
+/// The operations that delete it: the whole group at once where everything in it is ours, else one by one, users
+/// before what they use. Purging comes last.
+///
+/// # Errors
+/// A cycle among the resources, which a blueprint never has.
+pub fn graph(ruin: &Ruin, purge: bool) -> Result<Graph, GraphError> {
+    let mut operations: Vec<Operation> = Vec::new();
+    match &ruin.group {
+        Some((address, id, api_version)) if ruin.foreign.is_empty() => {
+            let work = Work::Delete { id: id.clone(), api_version: api_version.clone() };
+            operations.push(work.operation(delete_key(address.as_str()), address.as_str(), Duration::from_secs(120)));
+        }
+        _ => one_by_one(ruin, &mut operations),
+    }
+    if purge {
+        let before: Vec<OperationKey> = operations.iter().map(|operation| operation.key.clone()).collect();
+        for vault in ruin.vaults() {
+            let work = Work::Purge { name: vault.name.clone(), location: vault.location.clone() };
+            let key = OperationKey::new(format!("purge {}", vault.address));
+            operations.push(work.operation(key, &vault.address, Duration::from_secs(30)).needing(before.clone()));
+        }
+    }
+    Graph::new(operations)
+}
+
+fn one_by_one(ruin: &Ruin, operations: &mut Vec<Operation>) {
+    let mut users: BTreeMap<&str, Vec<OperationKey>> = BTreeMap::new();
+    for doomed in &ruin.resources {
+        for need in &doomed.needs {
+            users.entry(need).or_default().push(delete_key(&doomed.address));
+        }
+    }
+    for doomed in &ruin.resources {
+        let work = Work::Delete { id: doomed.id.clone(), api_version: doomed.api_version.clone() };
+        operations.push(
+            work.operation(delete_key(&doomed.address), &doomed.address, Duration::from_secs(30))
+                .needing(users.remove(doomed.address.as_str()).unwrap_or_default()),
+        );
+    }
+}
+
+fn delete_key(address: &str) -> OperationKey {
+    OperationKey::new(format!("delete {address}"))
+}

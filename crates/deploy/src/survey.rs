@@ -1,0 +1,261 @@
+//! What is live, and the plan that follows from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt as _;
+use landfall_blueprint::{Address, Blueprint, Expression, TAG_APP, TAG_ENV};
+use landfall_engine::{Journal, OperationKey};
+use landfall_plan::{Live, Plan, SoftDeleted, Stray};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::source::Build;
+use crate::target::Target;
+
+/// How many reads are under way at once. ARM refills 25 reads a second; a plan of hundreds of resources must not
+/// empty the bucket for everybody else in its first second.
+const PARALLEL_READS: usize = 24;
+
+/// The version by which a group's resources are listed.
+const RESOURCES: &str = "2024-11-01";
+
+/// What was found, and the plan.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// What is wanted.
+    pub blueprint: Blueprint,
+    /// What is live.
+    pub live: Live,
+    /// The difference.
+    pub plan: Plan,
+    /// The services that are built, by name.
+    pub builds: BTreeMap<String, Build>,
+}
+
+impl Survey {
+    /// The services whose image is not in the registry yet.
+    pub fn to_build(&self) -> impl Iterator<Item = (&String, &Build)> {
+        self.builds.iter().filter(|(service, _)| !self.live.images.contains_key(*service))
+    }
+}
+
+/// Reads what is live of `blueprint`, in parallel.
+///
+/// # Errors
+/// The first read that Azure refused for another reason than that the resource is not there.
+pub async fn read(
+    target: &Target,
+    blueprint: &Blueprint,
+    builds: &BTreeMap<String, Build>,
+    journal: &Journal,
+    scope: &str,
+    adopt: &BTreeSet<Address>,
+) -> Result<Live, Error> {
+    let mut live = Live { adopt: adopt.clone(), tenant: Some(target.caller.tenant.clone()), ..Live::default() };
+    let group = blueprint.resource_group();
+    if let Some(body) = get(target, &group.address, &group.id(), group.api_version).await? {
+        live.resources.insert(group.address.clone(), body);
+        let mut reads = futures::stream::iter(blueprint.resources.iter().skip(1))
+            .map(|resource| async move {
+                let body = get(target, &resource.address, &resource.id(), resource.api_version).await?;
+                Ok::<_, Error>((resource.address.clone(), body))
+            })
+            .buffer_unordered(PARALLEL_READS);
+        while let Some(read) = reads.next().await {
+            if let (address, Some(body)) = read? {
+                live.resources.insert(address, body);
+            }
+        }
+        drop(reads);
+        let (strays, images, secrets) = tokio::try_join!(
+            strays(target, blueprint),
+            images(target, blueprint, &live, builds),
+            secrets(target, blueprint, &live)
+        )?;
+        (live.strays, live.images, live.secrets) = (strays, images, secrets);
+    }
+    live.soft_deleted = soft_deleted(target, blueprint, &live).await?;
+    live.applied = applied(blueprint, journal, scope)?;
+    Ok(live)
+}
+
+async fn get(target: &Target, address: &Address, id: &str, api_version: &str) -> Result<Option<Value>, Error> {
+    target.arm.get(id, api_version).await.map_err(Error::azure(format!("read {address}")))
+}
+
+/// What carries our tags in the group and is not wanted any more.
+async fn strays(target: &Target, blueprint: &Blueprint) -> Result<Vec<Stray>, Error> {
+    let path = format!("{}/resources", blueprint.resource_group().id());
+    let listed = target.arm.list(&path, RESOURCES).await.map_err(Error::azure("list the resource group"))?;
+    let wanted: BTreeSet<String> =
+        blueprint.resources.iter().map(|resource| resource.id().to_ascii_lowercase()).collect();
+    let versions: BTreeMap<String, &str> = blueprint
+        .resources
+        .iter()
+        .map(|resource| (resource.resource_type.to_ascii_lowercase(), resource.api_version))
+        .collect();
+    let mut strays = Vec::new();
+    for item in &listed {
+        let tags = tags(item);
+        let ours =
+            tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment);
+        let text = |key: &str| item[key].as_str().map(str::to_owned);
+        let (Some(id), Some(resource_type), Some(name)) = (text("id"), text("type"), text("name")) else { continue };
+        if !ours || wanted.contains(&id.to_ascii_lowercase()) {
+            continue;
+        }
+        let api_version = match versions.get(&resource_type.to_ascii_lowercase()) {
+            Some(version) => (*version).to_owned(),
+            None => newest_version(target, &resource_type).await?,
+        };
+        strays.push(Stray { id, resource_type, api_version, name, location: text("location"), tags });
+    }
+    Ok(strays)
+}
+
+/// The tags of a listed resource.
+pub(crate) fn tags(item: &Value) -> BTreeMap<String, String> {
+    item["tags"]
+        .as_object()
+        .map(|tags| tags.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect())
+        .unwrap_or_default()
+}
+
+/// The newest stable API version of a type, as its provider tells it.
+pub(crate) async fn newest_version(target: &Target, resource_type: &str) -> Result<String, Error> {
+    let (namespace, kind) = resource_type.split_once('/').unwrap_or((resource_type, ""));
+    let provider = target
+        .arm
+        .provider(&target.subscription, namespace)
+        .await
+        .map_err(Error::azure(format!("ask for the API versions of {resource_type}")))?;
+    let versions = provider
+        .types
+        .iter()
+        .find(|listed| listed.name.eq_ignore_ascii_case(kind))
+        .map(|listed| listed.api_versions.clone())
+        .unwrap_or_default();
+    let stable = versions.iter().filter(|version| !version.contains("preview")).max();
+    stable.or(versions.iter().max()).cloned().ok_or_else(|| {
+        Error::other(format!("Azure names no API version for {resource_type}, so it cannot be read or deleted"))
+    })
+}
+
+/// For each build, the image when the registry has it.
+async fn images(
+    target: &Target,
+    blueprint: &Blueprint,
+    live: &Live,
+    builds: &BTreeMap<String, Build>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let Some(registry) = blueprint.registry().filter(|registry| live.resources.contains_key(&registry.address))
+    else {
+        return Ok(BTreeMap::new());
+    };
+    let client = target.registry(&registry.name)?;
+    let mut images = BTreeMap::new();
+    for (service, build) in builds {
+        let digest = client
+            .digest(&build.repository, &build.tag)
+            .await
+            .map_err(Error::azure(format!("ask the registry for the image of `{service}`")))?;
+        if let Some(digest) = digest {
+            images.insert(service.clone(), format!("{}/{}@{digest}", client.host(), build.repository));
+        }
+    }
+    Ok(images)
+}
+
+/// The newest version of each secret that a body refers to, read through ARM so that planning takes no data role.
+async fn secrets(
+    target: &Target,
+    blueprint: &Blueprint,
+    live: &Live,
+) -> Result<BTreeMap<(Address, String), String>, Error> {
+    let mut wanted = BTreeSet::new();
+    for resource in &blueprint.resources {
+        let mut expressions = Vec::new();
+        resource.body.expressions(&mut expressions);
+        collect_secrets(&expressions, &mut wanted);
+    }
+    let mut found = BTreeMap::new();
+    for (vault, secret) in wanted {
+        let Some(resource) = blueprint.get(&vault).filter(|vault| live.resources.contains_key(&vault.address))
+        else {
+            continue;
+        };
+        let id = format!("{}/secrets/{secret}", resource.id());
+        let body = target
+            .arm
+            .get(&id, resource.api_version)
+            .await
+            .map_err(Error::azure(format!("look for the secret `{secret}`")))?;
+        if let Some(uri) = body.as_ref().and_then(|body| body["properties"]["secretUriWithVersion"].as_str()) {
+            found.insert((vault, secret), uri.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+fn collect_secrets(expressions: &[&Expression], wanted: &mut BTreeSet<(Address, String)>) {
+    for expression in expressions {
+        match expression {
+            Expression::SecretUri { vault, secret } => {
+                wanted.insert((vault.clone(), secret.clone()));
+            }
+            Expression::Concat { of } => {
+                let mut inner = Vec::new();
+                of.iter().for_each(|piece| piece.expressions(&mut inner));
+                collect_secrets(&inner, wanted);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Deleted vaults that hold a name we want.
+async fn soft_deleted(target: &Target, blueprint: &Blueprint, live: &Live) -> Result<Vec<SoftDeleted>, Error> {
+    let mut found = Vec::new();
+    for resource in &blueprint.resources {
+        if resource.address.kind() != "vault" || live.resources.contains_key(&resource.address) {
+            continue;
+        }
+        let location = resource.location.as_deref().unwrap_or(&blueprint.region);
+        let deleted = target
+            .arm
+            .deleted_vault(&target.subscription, location, &resource.name)
+            .await
+            .map_err(Error::azure(format!("look for a deleted vault `{}`", resource.name)))?;
+        if let Some(deleted) = deleted {
+            found.push(SoftDeleted {
+                address: resource.address.clone(),
+                name: deleted.name,
+                id: deleted.vault_id,
+                location: deleted.location,
+                deleted_at: deleted.deleted.map(|at| at.to_string()),
+                purge_at: deleted.purge_on.map(|at| at.to_string()),
+                purge_protected: deleted.purge_protected,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// What was last applied to each resource, from the journal.
+fn applied(blueprint: &Blueprint, journal: &Journal, scope: &str) -> Result<BTreeMap<Address, Value>, Error> {
+    let outputs = journal.last_outputs(scope)?;
+    Ok(blueprint
+        .resources
+        .iter()
+        .filter_map(|resource| {
+            let output = outputs.get(&put_key(&resource.address))?;
+            let applied = output.get("applied").filter(|applied| !applied.is_null())?;
+            Some((resource.address.clone(), applied.clone()))
+        })
+        .collect())
+}
+
+/// The key of the operation that writes a resource; its output says what was applied.
+pub(crate) fn put_key(address: &Address) -> OperationKey {
+    OperationKey::new(format!("put {address}"))
+}

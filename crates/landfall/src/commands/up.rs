@@ -1,0 +1,132 @@
+//! `landfall up`: plan, ask, build, apply, release.
+
+use landfall_deploy::consent::questions;
+use landfall_deploy::{Consent, Question, Site, SoftDeletedChoice, Survey};
+use landfall_engine::{Lease, Outcome, Report};
+use landfall_plan::Detail;
+
+use crate::cli::{Global, SoftDeleted, UpArgs};
+use crate::commands::support::{self, Run};
+use crate::failure::{Exit, Failure};
+use crate::project::Project;
+use crate::target;
+use crate::ui::{Ui, count};
+
+/// The main job.
+pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failure> {
+    let project = Project::find(global, args.dir.as_deref())?;
+    let app = project.app(global, ui)?;
+    let site = target::site(global, &project, &app, ui).await?;
+    let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
+    let lease = site.lease("landfall up", args.wait).await.map_err(target::failure)?;
+    settle(&site, &lease, ui).await?;
+
+    let mut consent = support::consent(&args.consent)?;
+    let builds =
+        landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
+    show(&survey, ui);
+    if survey.plan.is_empty() {
+        return support::unchanged(&site, &survey, ui).await;
+    }
+    ask(&survey, &mut consent, ui)?;
+    let preflight =
+        landfall_deploy::preflight::preflight(&site.target, &survey).await.map_err(target::failure)?;
+    support::refuse_obstacles(&preflight)?;
+    let summary = survey.plan.summary();
+    let changes = summary.create + summary.update + summary.replace + summary.delete + summary.adopt;
+    if !ui.confirm(&format!("Make {}?", count(changes, "change")))? {
+        return Err(Failure::refused("nothing was changed: the answer was no"));
+    }
+    let run = Run::start(ui);
+    let report = site
+        .apply(&lease, "up", &survey, &preflight, &consent, run.events(), run.cancel())
+        .await
+        .map_err(target::failure);
+    run.finish().await;
+    conclude(&site, &survey, &report?, ui).await
+}
+
+/// Ends what an interrupted run had under way, so that the plan sees a world at rest.
+pub async fn settle(site: &Site, lease: &Lease, ui: &Ui) -> Result<(), Failure> {
+    let Some(unfinished) = site.unfinished().map_err(target::failure)? else { return Ok(()) };
+    ui.note(&format!(
+        "the run {} was interrupted; following what Azure had accepted, then planning anew",
+        unfinished.id
+    ));
+    let run = Run::start(ui);
+    let report = site.settle(lease, &unfinished.id, run.events()).await.map_err(target::failure);
+    run.finish().await;
+    report.map(|_| ())
+}
+
+/// The plan on one screen.
+pub fn show(survey: &Survey, ui: &Ui) {
+    if ui.json {
+        ui.document(&support::planned(&survey.plan));
+    } else if !ui.quiet {
+        let detail = if ui.verbose > 0 { Detail::Properties } else { Detail::Resources };
+        ui.out(&landfall_plan::render(&survey.plan, detail, ui.color_out));
+    }
+}
+
+/// Asks what only a person can decide; without a terminal every open question is named with its flag.
+pub fn ask(survey: &Survey, consent: &mut Consent, ui: &Ui) -> Result<(), Failure> {
+    let open = questions(&survey.plan, consent);
+    if open.is_empty() {
+        return Ok(());
+    }
+    if !ui.interactive {
+        let mut failure = Failure::refused("this needs a decision that only you can make");
+        failure.causes = open.iter().map(support::describe).collect();
+        let flags: Vec<String> = open.iter().map(support::flag).collect();
+        return Err(failure.help(format!("decide beforehand: {}", flags.join(" "))));
+    }
+    for question in &open {
+        ui.note(&support::describe(question));
+        match question {
+            Question::SoftDeleted(deleted) => {
+                let ways = if deleted.purge_protected { "recover" } else { "recover/purge" };
+                let answer = ui.ask(&format!("What should become of it? [{ways}] "))?;
+                consent.soft_deleted = match answer.trim() {
+                    "recover" => Some(SoftDeletedChoice::Recover),
+                    "purge" if !deleted.purge_protected => Some(SoftDeletedChoice::Purge),
+                    _ => return Err(Failure::refused("nothing was changed: the name stays taken")),
+                };
+            }
+            Question::Adopt { address, .. } => {
+                if !ui.confirm(&format!("Take over {address}?"))? {
+                    return Err(Failure::refused("nothing was changed: the resource stays as it is"));
+                }
+                consent.adopt.insert(address.clone());
+            }
+            Question::DataLoss { name, .. } => {
+                let answer = ui.ask(&format!("Type `{name}` to let go of what it holds: "))?;
+                if answer.trim() != name {
+                    return Err(Failure::refused("nothing was changed: the name was not typed"));
+                }
+                consent.data_loss.insert(name.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the run ended, and where the services are.
+pub async fn conclude(site: &Site, survey: &Survey, report: &Report, ui: &Ui) -> Result<Exit, Failure> {
+    let outcome = report.outcome().unwrap_or(Outcome::Failed);
+    let urls = match outcome {
+        Outcome::Done => support::urls(site, &survey.blueprint).await?,
+        Outcome::Failed | Outcome::Cancelled | Outcome::Abandoned => Vec::new(),
+    };
+    support::result(outcome, report, &urls, ui)
+}
+
+impl From<SoftDeleted> for SoftDeletedChoice {
+    fn from(choice: SoftDeleted) -> SoftDeletedChoice {
+        match choice {
+            SoftDeleted::Recover => SoftDeletedChoice::Recover,
+            SoftDeleted::Purge => SoftDeletedChoice::Purge,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Standard output and standard error: the only place that prints.
+//!
+//! Standard output carries what was asked for, standard error everything else. Colour never carries meaning
+//! alone; `NO_COLOR`, `CLICOLOR_FORCE`, a dumb terminal and a pipe are respected.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+
+/// Where and how a command prints.
+#[derive(Debug)]
+pub struct Ui {
+    /// One JSON document, or JSON lines, on standard output instead of text.
+    pub json: bool,
+    /// Standard output takes colour.
+    pub color_out: bool,
+    /// Standard error takes colour.
+    pub color_err: bool,
+    /// Only errors.
+    pub quiet: bool,
+    /// How much more than usual.
+    pub verbose: u8,
+    /// Somebody can answer a question.
+    pub interactive: bool,
+    /// Progress may redraw lines.
+    pub bars: bool,
+    /// `--yes`.
+    pub yes: bool,
+}
+
+impl Ui {
+    /// Settles colour, width and interactivity once.
+    pub fn new(global: &Global) -> Ui {
+        let color = |stream: anstream::ColorChoice| stream != anstream::ColorChoice::Never;
+        let terminal_err = std::io::stderr().is_terminal();
+        Ui {
+            json: global.json,
+            color_out: !global.json && color(anstream::AutoStream::choice(&std::io::stdout())),
+            color_err: color(anstream::AutoStream::choice(&std::io::stderr())),
+            quiet: global.quiet,
+            verbose: global.verbose,
+            interactive: !global.json && std::io::stdin().is_terminal() && terminal_err,
+            bars: !global.json && !global.quiet && terminal_err && std::env::var("TERM").as_deref() != Ok("dumb"),
+            yes: global.yes,
+        }
+    }
+
+    /// A `Ui` for a task that only prints JSON lines.
+    pub fn for_json() -> Ui {
+        Ui { json: true, ..Ui::for_lines() }
+    }
+
+    /// A `Ui` for a task that only prints notes.
+    pub fn for_lines() -> Ui {
+        Ui {
+            json: false,
+            color_out: false,
+            color_err: false,
+            quiet: false,
+            verbose: 0,
+            interactive: false,
+            bars: false,
+            yes: false,
+        }
+    }
+
+    /// What was asked for.
+    pub fn out(&self, text: &str) {
+        write_all(std::io::stdout(), text);
+    }
+
+    /// One JSON document, or one line of several.
+    pub fn document(&self, value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("our documents have string keys");
+        write_all(std::io::stdout(), &text);
+    }
+
+    /// Progress and remarks: silent with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            write_all(std::io::stderr(), text);
+        }
+    }
+
+    /// Something the reader should know though nothing failed.
+    pub fn warning(&self, text: &str) {
+        let label = paint(self.color_err, AnsiColor::Yellow.on_default().bold(), "warning:");
+        write_all(std::io::stderr(), &format!("{label} {text}"));
+    }
+
+    /// What to do next.
+    pub fn hint(&self, text: &str) {
+        let label = paint(self.color_err, AnsiColor::Cyan.on_default().bold(), "hint:");
+        write_all(std::io::stderr(), &format!("{label} {text}"));
+    }
+
+    /// What failed.
+    pub fn error(&self, text: &str) {
+        let label = paint(self.color_err, AnsiColor::Red.on_default().bold(), "error:");
+        write_all(std::io::stderr(), &format!("{label} {text}"));
+    }
+
+    /// Text that belongs to an error and carries its own labels.
+    pub fn error_text(&self, text: &str) {
+        write_all(std::io::stderr(), text);
+    }
+
+    /// Bold text for standard output.
+    pub fn bold(&self, text: &str) -> String {
+        paint(self.color_out, Style::new().bold(), text)
+    }
+
+    /// Asks a question whose "yes" loses nothing. `--yes` answers it; without a terminal it is refused and the
+    /// flag is named.
+    pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        if self.yes {
+            return Ok(true);
+        }
+        if !self.interactive {
+            return Err(Failure::refused(format!("{question} needs an answer, and there is no terminal to ask on"))
+                .help("add `--yes` to agree beforehand"));
+        }
+        let answer = self.ask(&format!("{question} [y/N] "))?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// One line of answer from the terminal.
+    pub fn ask(&self, question: &str) -> Result<String, Failure> {
+        let mut err = std::io::stderr();
+        let _ = write!(err, "{question}");
+        let _ = err.flush();
+        let mut answer = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|error| Failure::failed("cannot read the answer").because(error))?;
+        Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+/// Writes a line; a reader that went away (`landfall … | head`) is no error of ours.
+fn write_all(mut stream: impl std::io::Write, text: &str) {
+    let _ = stream.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = stream.write_all(b"\n");
+    }
+    let _ = stream.flush();
+}
+
+/// `text` in this style where colour is wanted.
+pub fn paint(color: bool, style: Style, text: &str) -> String {
+    if color { format!("{}{text}{}", style.render(), style.render_reset()) } else { text.to_owned() }
+}
+
+/// `1 resource`, `2 resources`.
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// Logs go to standard error, off unless asked for by `-v` or `LANDFALL_LOG`.
+pub fn start_logging(global: &Global) {
+    let level = match global.verbose {
+        0 => "off",
+        1 => "landfall=info",
+        2 => "landfall=debug",
+        _ => "landfall=trace",
+    };
+    let filter = std::env::var("LANDFALL_LOG").unwrap_or_else(|_| level.to_owned());
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}
