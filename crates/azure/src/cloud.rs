@@ -110,8 +110,12 @@ impl Cloud {
         self.client(Some(Duration::from_secs(100)))
     }
 
-    /// A client for uploads, where an answer comes only after the whole body was sent.
-    pub(crate) fn http_for_uploads(&self) -> Result<reqwest::Client, Error> {
+    /// A client without a limit on silence: for uploads, where an answer comes only after the whole body was sent,
+    /// and for streams, such as a log nobody writes to.
+    ///
+    /// # Errors
+    /// As [`Cloud::http`].
+    pub fn http_for_uploads(&self) -> Result<reqwest::Client, Error> {
         self.client(None)
     }
 

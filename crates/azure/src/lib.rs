@@ -29,6 +29,7 @@ pub mod operation;
 pub mod preflight;
 pub mod registry;
 pub mod request;
+mod retry_after;
 pub mod throttle;
 pub mod vault;
 

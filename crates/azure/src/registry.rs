@@ -103,7 +103,7 @@ impl Registry {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<String, Error> {
         let _ = (push, progress);
-        Err(Error::setup("not yet".into()))
+        Err(Error::setup("not yet"))
     }
     /// The tags of a repository; none when there is no such repository.
     ///
