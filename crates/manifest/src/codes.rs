@@ -1,0 +1,380 @@
+//! The codes of problems: stable, each with a page that says more than its message can.
+//!
+//! A code keeps its meaning for ever. A new problem gets a new number at the end; a number whose problem is gone is
+//! not used again.
+
+/// A kind of problem.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `LF1003`.
+    pub id: &'static str,
+    /// What it is about, in a few words.
+    pub title: &'static str,
+    /// Why it is a problem and what to do.
+    pub page: &'static str,
+}
+
+impl Code {
+    /// The page as text for people.
+    pub fn explain(&self) -> String {
+        format!("{}: {}\n\n{}\n", self.id, self.title, self.page)
+    }
+}
+
+/// The code of that number, whatever its case.
+pub fn find(id: &str) -> Option<&'static Code> {
+    ALL.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id))
+}
+
+/// The text is not TOML.
+pub const SYNTAX: &Code = &Code {
+    id: "LF1001",
+    title: "the text is not TOML",
+    page: "The file must be TOML (https://toml.io). The underlined place is where reading stopped making sense; the cause is often just before it: a quote, a bracket or a comma that is missing.\n\
+             Landfall reads on behind the mistake, so the other problems of the file are reported in the same go.",
+};
+
+/// A key or table is set twice.
+pub const DUPLICATE_KEY: &Code = &Code {
+    id: "LF1002",
+    title: "a key or table is set twice",
+    page: "TOML allows each key once and each `[table]` header once. Keep one of them, and put all keys of a table below one header.",
+};
+
+/// An unknown key.
+pub const UNKNOWN_KEY: &Code = &Code {
+    id: "LF1003",
+    title: "an unknown key",
+    page: "The manifest has no such key at this place. Nothing is ignored silently: a misspelt key would otherwise be a setting that never took effect.\n\
+             `landfall explain PATH` lists the keys of a table.",
+};
+
+/// A value of the wrong type.
+pub const WRONG_TYPE: &Code = &Code {
+    id: "LF1004",
+    title: "a value of the wrong type",
+    page: "Each field takes one type of value: a text in quotes, a whole number, `true` or `false`, a list, or a table. `landfall explain PATH` says which.",
+};
+
+/// Not supported yet.
+pub const NOT_YET: &Code = &Code {
+    id: "LF1005",
+    title: "not supported yet",
+    page: "The manifest's language has this word, and this version of Landfall cannot carry it out. It is refused rather than ignored, since an application without what it asks for would not be the one described.",
+};
+
+/// Something required is missing.
+pub const MISSING: &Code = &Code {
+    id: "LF1006",
+    title: "something required is missing",
+    page: "A few things have no default, because only you can know them: the application's name, its region, what a service is made from, what type a resource has, and the tier of an environment whose name does not tell it.",
+};
+
+/// A value that is not one of the choices.
+pub const NOT_A_CHOICE: &Code = &Code {
+    id: "LF1007",
+    title: "a value that is not one of the choices",
+    page: "The field takes one of a few words. `landfall explain PATH` lists them with their meanings.",
+};
+
+/// A number outside its bounds.
+pub const OUT_OF_RANGE: &Code = &Code {
+    id: "LF1008",
+    title: "a number outside its bounds",
+    page: "The number is outside of what Azure allows for this property.",
+};
+
+/// A quantity that cannot be read.
+pub const NO_UNIT: &Code = &Code {
+    id: "LF1009",
+    title: "a quantity that cannot be read",
+    page: "Quantities carry their unit, so that nobody has to guess it: memory `2Gi` or `512Mi`, days `7d`, shares `70` or `\"70%\"`, processors `0.5`.",
+};
+
+/// A name that is not allowed.
+pub const NAME: &Code = &Code {
+    id: "LF1010",
+    title: "a name that is not allowed",
+    page: "Names of applications, services, resources and environments are parts of Azure names. They are lower-case letters, digits and single hyphens, begin with a letter, and are short: a container app's name has 32 characters in all for the application, the service, the environment and the region.",
+};
+
+/// An unknown region.
+pub const REGION: &Code = &Code {
+    id: "LF1011",
+    title: "an unknown region",
+    page: "The region must be one of Azure's, by its name in the API, such as `westeurope`.",
+};
+
+/// A naming pattern that cannot be used.
+pub const NAMING: &Code = &Code {
+    id: "LF1012",
+    title: "a naming pattern that cannot be used",
+    page: "The pattern is made of lower-case letters, digits, hyphens and the placeholders `{type}`, `{app}`, `{env}` and `{region}`. `{app}` and `{env}` must be there, or two applications or environments would take each other's names; it begins with a letter or a placeholder.",
+};
+
+/// A tag that Azure refuses.
+pub const TAG: &Code = &Code {
+    id: "LF1013",
+    title: "a tag that Azure refuses",
+    page: "A tag's name has up to 512 characters (128 where a storage account is among the resources) and none of `< > % & \\ ? /`; its value has up to 256. Names that begin with `microsoft`, `azure` or `windows` are Azure's own, those that begin with `landfall-` mark what Landfall owns. A resource has 50 tags, two of which Landfall needs. Names compare without case.",
+};
+
+/// Two sources for one service.
+pub const SOURCE_CONFLICT: &Code = &Code {
+    id: "LF1014",
+    title: "two sources for one service",
+    page: "A service is made from a folder (`source`) or from an image that exists (`image`), never from both. An environment may replace one by the other.",
+};
+
+/// A source that cannot be one.
+pub const SOURCE: &Code = &Code {
+    id: "LF1015",
+    title: "a source that cannot be one",
+    page: "`source` is a folder relative to the manifest's own, with `/` between its parts. `image` is `registry/repository:tag` or `registry/repository@sha256:…`; without a tag or digest nobody could tell later what ran.",
+};
+
+/// A pair of cpu and memory that Azure does not offer.
+pub const CPU_MEMORY: &Code = &Code {
+    id: "LF1016",
+    title: "a pair of cpu and memory that Azure does not offer",
+    page: "A replica on the consumption profile of Azure Container Apps has 0.25 to 4 vCPU in steps of 0.25, and two gibibytes per vCPU: 0.25/0.5Gi, 0.5/1Gi, up to 4/8Gi. Say one of the two, and the other follows.",
+};
+
+/// More replicas at least than at most.
+pub const REPLICAS: &Code = &Code {
+    id: "LF1017",
+    title: "more replicas at least than at most",
+    page: "`scale.min` must not exceed `scale.max`.",
+};
+
+/// A service that would never start.
+pub const NEVER_WAKES: &Code = &Code {
+    id: "LF1018",
+    title: "a service that would never start",
+    page: "A service scales to zero only if something wakes it: a request (it needs a `port`) or a queue. Load of the processor or of the memory cannot wake what is not running. Use `min = 1`.",
+};
+
+/// A singleton with several replicas.
+pub const SINGLETON: &Code = &Code {
+    id: "LF1019",
+    title: "a singleton with several replicas",
+    page: "`singleton = true` means exactly one instance: `scale` must not say otherwise.",
+};
+
+/// A field that needs a port.
+pub const NEEDS_PORT: &Code = &Code {
+    id: "LF1020",
+    title: "a field that needs a port",
+    page: "Ingress, probes and scaling by requests are about a service that listens. Say on which `port`, or leave the field out.",
+};
+
+/// A probe that is not a path.
+pub const PROBE: &Code = &Code {
+    id: "LF1021",
+    title: "a probe that is not a path",
+    page: "A probe is the path of an HTTP request to the service's own port, such as `/health/ready`.",
+};
+
+/// A domain that cannot be bound.
+pub const DOMAIN: &Code = &Code {
+    id: "LF1022",
+    title: "a domain that cannot be bound",
+    page: "A domain is a full host name such as `www.example.com`: no scheme, no port, no path, no wildcard.",
+};
+
+/// An address range that cannot be allowed.
+pub const ALLOW: &Code = &Code {
+    id: "LF1023",
+    title: "an address range that cannot be allowed",
+    page: "`allow` takes IPv4 ranges as `address/length`, such as `203.0.113.0/24`, whose host bits are zero. Azure Container Apps has no rules for IPv6.",
+};
+
+/// An origin that cannot be allowed.
+pub const CORS: &Code = &Code {
+    id: "LF1024",
+    title: "an origin that cannot be allowed",
+    page: "A CORS origin is `https://host` or `http://host:port`, without a path, or `*` alone.",
+};
+
+/// An environment variable's name that is not allowed.
+pub const ENV_NAME: &Code = &Code {
+    id: "LF1025",
+    title: "an environment variable's name that is not allowed",
+    page: "The name begins with a letter or `_` and goes on with letters, digits, `_`, `.` and `-`.",
+};
+
+/// A variable that is plain and secret.
+pub const ENV_TWICE: &Code = &Code {
+    id: "LF1026",
+    title: "a variable that is plain and secret",
+    page: "The same environment variable stands in `env` and in `secrets`; only one can reach the service. (In an environment's overlay, either replaces the other.)",
+};
+
+/// A variable that is set for you.
+pub const ENV_RESERVED: &Code = &Code {
+    id: "LF1027",
+    title: "a variable that is set for you",
+    page: "Landfall sets `PORT` from the service's `port` and `AZURE_CLIENT_ID` from its identity, and Azure sets all that begins with `CONTAINER_APP_`.",
+};
+
+/// A secret's name that Key Vault refuses.
+pub const SECRET_NAME: &Code = &Code {
+    id: "LF1028",
+    title: "a secret's name that Key Vault refuses",
+    page: "A secret's name in Key Vault has 1 to 127 letters, digits and hyphens. The value is given with `landfall secrets set NAME`, never in the manifest.",
+};
+
+/// A reference that cannot be read.
+pub const REFERENCE: &Code = &Code {
+    id: "LF1029",
+    title: "a reference that cannot be read",
+    page: "`${…}` refers to `resource.NAME.ATTRIBUTE`, `service.NAME.url`, `env`, `app` or `region`. For a literal `${`, write `$${`.",
+};
+
+/// A reference to nothing.
+pub const DANGLING: &Code = &Code {
+    id: "LF1030",
+    title: "a reference to nothing",
+    page: "The reference names a resource, a service or an attribute that the manifest does not have in this environment.",
+};
+
+/// The use of an unknown resource.
+pub const USES_UNKNOWN: &Code = &Code {
+    id: "LF1031",
+    title: "the use of an unknown resource",
+    page: "`uses` names resources of this manifest: each needs a `[resource.NAME]`.",
+};
+
+/// An access that the resource does not have.
+pub const ACCESS: &Code = &Code {
+    id: "LF1032",
+    title: "an access that the resource does not have",
+    page: "Each type of resource allows a few kinds of access, and the service's identity gets the least role for it. `landfall explain resource.TYPE` lists them.",
+};
+
+/// An unknown environment.
+pub const ENVIRONMENT: &Code = &Code {
+    id: "LF1033",
+    title: "an unknown environment",
+    page: "A manifest without `[environment.NAME]` tables has `dev`, `staging` and `prod`. One with such tables has those and `dev`, so that a misspelt name cannot create a second production.",
+};
+
+/// A subscription that is not an id.
+pub const SUBSCRIPTION: &Code = &Code {
+    id: "LF1034",
+    title: "a subscription that is not an id",
+    page: "The subscription is given by its id, such as `00000000-0000-0000-0000-000000000000`; names can change and be taken twice. `az account show --query id` prints it.",
+};
+
+/// A resource whose type changes with the environment.
+pub const TYPE_CHANGED: &Code = &Code {
+    id: "LF1035",
+    title: "a resource whose type changes with the environment",
+    page: "A resource has the same type in every environment: services use it in the same way everywhere. Give the other one a name of its own.",
+};
+
+/// A blob container's name that Azure refuses.
+pub const CONTAINER: &Code = &Code {
+    id: "LF1036",
+    title: "a blob container's name that Azure refuses",
+    page: "A container's name has 3 to 63 lower-case letters, digits and single hyphens, and begins and ends with a letter or digit. Each stands in the list once.",
+};
+
+/// A lifecycle rule that cannot be.
+pub const LIFECYCLE: &Code = &Code {
+    id: "LF1037",
+    title: "a lifecycle rule that cannot be",
+    page: "A rule does something (`cool`, `archive` or `delete`), in that order of days, for containers that the account has. Zone-redundant accounts have no archive tier.",
+};
+
+/// A resource that nothing uses.
+pub const UNUSED: &Code = &Code {
+    id: "LF1038",
+    title: "a resource that nothing uses",
+    page: "No service reaches this resource, by `uses` or by a reference, so it would only cost. This is a warning.",
+};
+
+/// A body that cannot be sent.
+pub const BODY: &Code = &Code {
+    id: "LF1039",
+    title: "a body that cannot be sent",
+    page: "`body` is merged over the body that Landfall sends to Azure. What identifies the resource (`id`, `name`, `type`, `apiVersion`) is Landfall's, and JSON has no dates and no infinite numbers.",
+};
+
+/// A domain of two services.
+pub const DOMAIN_TWICE: &Code =
+    &Code { id: "LF1040", title: "a domain of two services", page: "A host name leads to one service." };
+
+/// A second vault or registry.
+pub const SECOND_HOME: &Code = &Code {
+    id: "LF1041",
+    title: "a second vault or registry",
+    page: "Secrets live in the application's vault and images in its registry. With two of a type nobody could tell in which.",
+};
+
+/// A command that cannot be started.
+pub const COMMAND: &Code = &Code {
+    id: "LF1042",
+    title: "a command that cannot be started",
+    page: "A command is a list: the program, then its arguments, each in quotes, with no empty program. There is no shell in between.",
+};
+
+/// Every code, by number.
+pub const ALL: &[&Code] = &[
+    SYNTAX,
+    DUPLICATE_KEY,
+    UNKNOWN_KEY,
+    WRONG_TYPE,
+    NOT_YET,
+    MISSING,
+    NOT_A_CHOICE,
+    OUT_OF_RANGE,
+    NO_UNIT,
+    NAME,
+    REGION,
+    NAMING,
+    TAG,
+    SOURCE_CONFLICT,
+    SOURCE,
+    CPU_MEMORY,
+    REPLICAS,
+    NEVER_WAKES,
+    SINGLETON,
+    NEEDS_PORT,
+    PROBE,
+    DOMAIN,
+    ALLOW,
+    CORS,
+    ENV_NAME,
+    ENV_TWICE,
+    ENV_RESERVED,
+    SECRET_NAME,
+    REFERENCE,
+    DANGLING,
+    USES_UNKNOWN,
+    ACCESS,
+    ENVIRONMENT,
+    SUBSCRIPTION,
+    TYPE_CHANGED,
+    CONTAINER,
+    LIFECYCLE,
+    UNUSED,
+    BODY,
+    DOMAIN_TWICE,
+    SECOND_HOME,
+    COMMAND,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_consecutive_and_pages_say_something() {
+        for (number, code) in (1001..).zip(ALL) {
+            assert_eq!(code.id, format!("LF{number}"));
+            assert!(code.page.len() > code.title.len() + 20, "{} needs a page", code.id);
+            assert!(!code.title.ends_with('.'), "{} has a title, not a sentence", code.id);
+        }
+    }
+}

@@ -1,0 +1,599 @@
+//! What a text must look like: one rule per kind of text.
+
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use crate::codes::{self, Code};
+use crate::regions;
+use crate::suggest;
+
+/// What a text must look like.
+pub(crate) struct Rule {
+    /// The same for an editor, as a regular expression; narrower checks stay with `check`.
+    pub pattern: Option<&'static str>,
+    /// Shortest and longest, in characters.
+    pub length: Range<usize>,
+    pub check: fn(&str) -> Result<(), Fault>,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rule").field("pattern", &self.pattern).finish_non_exhaustive()
+    }
+}
+
+/// How a text breaks its rule.
+pub(crate) struct Fault {
+    pub code: &'static Code,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+fn fault(code: &'static Code, message: impl Into<String>, help: impl Into<String>) -> Result<(), Fault> {
+    Err(Fault { code, message: message.into(), help: Some(help.into()) })
+}
+
+const NAME_PATTERN: &str = "^[a-z](-?[a-z0-9])*$";
+
+/// Longest name of an application or a service. With `ca-`, an environment of [`ENVIRONMENT_MAX`] and a region's
+/// abbreviation they do not all fit the 32 characters of a container app; names are then shortened, and this bound
+/// keeps enough of each to be told apart.
+pub(crate) const NAME_MAX: usize = 20;
+
+/// Longest name of an environment.
+const ENVIRONMENT_MAX: usize = 12;
+
+/// Any text.
+pub(crate) static ANY: Rule = Rule { pattern: None, length: 0..100_000, check: |_| Ok(()) };
+
+/// The application's name.
+pub(crate) static APP: Rule = Rule {
+    pattern: Some(NAME_PATTERN),
+    length: 2..NAME_MAX,
+    check: |s| name("an application's name", s, 2, NAME_MAX),
+};
+
+/// A service's name.
+pub(crate) static SERVICE: Rule = Rule {
+    pattern: Some(NAME_PATTERN),
+    length: 1..NAME_MAX,
+    check: |s| name("a service's name", s, 1, NAME_MAX),
+};
+
+/// A resource's name.
+pub(crate) static RESOURCE: Rule = Rule {
+    pattern: Some(NAME_PATTERN),
+    length: 1..NAME_MAX,
+    check: |s| name("a resource's name", s, 1, NAME_MAX),
+};
+
+/// An environment's name.
+pub(crate) static ENVIRONMENT: Rule = Rule {
+    pattern: Some(NAME_PATTERN),
+    length: 1..ENVIRONMENT_MAX,
+    check: |s| name("an environment's name", s, 1, ENVIRONMENT_MAX),
+};
+
+fn name(what: &str, text: &str, min: usize, max: usize) -> Result<(), Fault> {
+    let length = text.chars().count();
+    if length > max {
+        return fault(
+            codes::NAME,
+            format!("{what} has at most {max} characters, this one has {length}"),
+            "Azure names hold the application, the service, the environment and the region in 32 characters",
+        );
+    }
+    let well_formed = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
+        && !text.contains("--")
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if well_formed && length >= min {
+        return Ok(());
+    }
+    let fitting = fitting_name(text, max);
+    let help = match fitting.chars().count() >= min && fitting != text {
+        true => format!("write `{fitting}`"),
+        false => format!("at least {min} characters, beginning with a letter"),
+    };
+    fault(
+        codes::NAME,
+        format!("{what} is lower-case letters, digits and single hyphens, and begins with a letter"),
+        help,
+    )
+}
+
+/// The nearest allowed name: empty when `text` has nothing to make one from.
+pub(crate) fn fitting_name(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_digit() && out.is_empty() {
+            continue;
+        }
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            out.push(c);
+        } else if !out.is_empty() && !out.ends_with('-') {
+            out.push('-');
+        }
+        if out.len() == max {
+            break;
+        }
+    }
+    out.trim_end_matches('-').to_owned()
+}
+
+/// A region.
+pub(crate) static REGION: Rule = Rule {
+    pattern: None,
+    length: 1..60,
+    check: |text| {
+        if regions::exists(text) {
+            return Ok(());
+        }
+        let help = suggest::did_you_mean(text, regions::REGIONS.iter().map(|(name, _)| *name));
+        let help = help.unwrap_or_else(|| "`az account list-locations -o table` prints them".to_owned());
+        fault(codes::REGION, format!("Azure has no region `{}`", short(text)), help)
+    },
+};
+
+/// The placeholders of a naming pattern.
+pub(crate) const PLACEHOLDERS: &[&str] = &["type", "app", "env", "region"];
+
+/// A naming pattern.
+pub(crate) static NAMING: Rule = Rule { pattern: None, length: 1..60, check: naming };
+
+fn naming(text: &str) -> Result<(), Fault> {
+    let mut rest = text;
+    let mut seen = Vec::new();
+    while let Some(open) = rest.find(['{', '}']) {
+        literal(&rest[..open])?;
+        let closed = rest[open..].find('}').filter(|_| rest[open..].starts_with('{'));
+        let Some(close) = closed else {
+            return fault(
+                codes::NAMING,
+                "a brace of the pattern has no partner",
+                "placeholders are `{type}`, `{app}`, `{env}` and `{region}`",
+            );
+        };
+        let word = &rest[open + 1..open + close];
+        if !PLACEHOLDERS.contains(&word) {
+            let help = suggest::did_you_mean(word, PLACEHOLDERS.iter().copied());
+            return fault(
+                codes::NAMING,
+                format!("there is no placeholder `{{{}}}`", short(word)),
+                help.unwrap_or_else(|| {
+                    "placeholders are `{type}`, `{app}`, `{env}` and `{region}`".to_owned()
+                }),
+            );
+        }
+        seen.push(word);
+        rest = &rest[open + close + 1..];
+    }
+    literal(rest)?;
+    if let Some(needed) = ["app", "env"].into_iter().find(|needed| !seen.contains(needed)) {
+        let of = if needed == "app" { "applications" } else { "environments" };
+        return fault(
+            codes::NAMING,
+            format!("the pattern lacks `{{{needed}}}`"),
+            format!("without it two {of} would take each other's names"),
+        );
+    }
+    if !text.starts_with(|c: char| c.is_ascii_lowercase() || c == '{') {
+        return fault(
+            codes::NAMING,
+            "the pattern begins with a letter or a placeholder",
+            "Azure names begin with a letter",
+        );
+    }
+    if text.ends_with('-') || text.contains("--") {
+        return fault(
+            codes::NAMING,
+            "a hyphen stands alone in the pattern",
+            "Key Vault names have single hyphens, none at the end",
+        );
+    }
+    Ok(())
+}
+
+fn literal(text: &str) -> Result<(), Fault> {
+    match text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')) {
+        None => Ok(()),
+        Some(c) => fault(
+            codes::NAMING,
+            format!("`{}` cannot stand in Azure names", c.escape_debug()),
+            "use lower-case letters, digits and hyphens",
+        ),
+    }
+}
+
+/// A tag's name.
+pub(crate) static TAG_NAME: Rule = Rule {
+    pattern: Some("^[^<>%&\\\\?/]+$"),
+    length: 1..512,
+    check: |text| {
+        if text.is_empty() || text.chars().count() > 512 {
+            return fault(
+                codes::TAG,
+                "a tag's name has 1 to 512 characters",
+                "shorten it; the value can hold the rest",
+            );
+        }
+        if let Some(c) = text.chars().find(|c| "<>%&\\?/".contains(*c) || c.is_control()) {
+            let message = format!("a tag's name cannot have `{}`", c.escape_debug());
+            return fault(codes::TAG, message, "use letters, digits, spaces and `-`, `_`, `.`, `:`");
+        }
+        let lower = text.to_lowercase();
+        if let Some(prefix) = ["microsoft", "azure", "windows"].into_iter().find(|p| lower.starts_with(p)) {
+            let message = format!("tags that begin with `{prefix}` are Azure's own");
+            return fault(codes::TAG, message, "choose another name");
+        }
+        if lower.starts_with("landfall-") {
+            let message = "tags that begin with `landfall-` mark what Landfall owns";
+            return fault(codes::TAG, message, "choose another name");
+        }
+        Ok(())
+    },
+};
+
+/// A tag's value.
+pub(crate) static TAG_VALUE: Rule = Rule {
+    pattern: None,
+    length: 0..256,
+    check: |text| match text.chars().count() {
+        0..=256 => Ok(()),
+        length => fault(
+            codes::TAG,
+            format!("a tag's value has at most 256 characters, this one has {length}"),
+            "shorten it",
+        ),
+    },
+};
+
+/// A folder relative to the manifest's.
+pub(crate) static FOLDER: Rule = Rule {
+    pattern: Some("^[^\\\\]+$"),
+    length: 1..1000,
+    check: |text| {
+        if text.trim().is_empty() {
+            return fault(codes::SOURCE, "the folder has no name", "`.` is the manifest's own folder");
+        }
+        if text.contains('\\') {
+            return fault(
+                codes::SOURCE,
+                "a folder is written with `/`",
+                format!("write \"{}\"", text.replace('\\', "/")),
+            );
+        }
+        if text.starts_with('/') || text.starts_with('~') || text.get(1..3) == Some(":/") {
+            return fault(
+                codes::SOURCE,
+                "the folder must be relative to the manifest's",
+                "an absolute path is on your machine only",
+            );
+        }
+        if text.chars().any(char::is_control) {
+            return fault(
+                codes::SOURCE,
+                "the folder's name has control characters",
+                "check the escapes in the text",
+            );
+        }
+        Ok(())
+    },
+};
+
+/// An image with a tag or digest.
+pub(crate) static IMAGE: Rule = Rule { pattern: Some("^[^\\s]+[:@][^\\s/]+$"), length: 1..500, check: image };
+
+fn image(text: &str) -> Result<(), Fault> {
+    const FORM: &str = "the form is `registry/repository:tag` or `registry/repository@sha256:…`";
+    let (path, version) = match text.split_once('@') {
+        Some((path, digest)) => {
+            let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+            if hex.len() != 64 || !hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
+                let message = "a digest is `sha256:` and 64 lower-case hexadecimal digits";
+                return fault(codes::SOURCE, message, FORM);
+            }
+            (
+                path.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(path, |(path, _)| path),
+                "digest",
+            )
+        }
+        None => match text.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((path, tag)) => (path, tag),
+            None => {
+                let message = "the image has neither a tag nor a digest";
+                return fault(
+                    codes::SOURCE,
+                    message,
+                    "without one nobody could tell later what ran: add `:TAG`",
+                );
+            }
+        },
+    };
+    let tag_ok = version.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && version.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && version.len() <= 128;
+    let path_ok = path.split('/').enumerate().all(|(i, part)| {
+        let is_host = i == 0 && path.contains('/');
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| {
+                c.is_ascii_lowercase()
+                    || c.is_ascii_digit()
+                    || "._-".contains(c)
+                    || (is_host && (c == ':' || c.is_ascii_uppercase()))
+            })
+    });
+    match tag_ok && path_ok {
+        true => Ok(()),
+        false => fault(codes::SOURCE, format!("`{}` is not the name of an image", short(text)), FORM),
+    }
+}
+
+/// The path of an HTTP request.
+pub(crate) static PATH: Rule = Rule {
+    pattern: Some("^/[!-~]*$"),
+    length: 1..1000,
+    check: |text| {
+        if !text.starts_with('/') {
+            let path = match text.split_once("://") {
+                Some((_, rest)) => rest.find('/').map_or("/", |i| &rest[i..]).to_owned(),
+                None => format!("/{text}"),
+            };
+            return fault(
+                codes::PROBE,
+                "a probe's path begins with `/`",
+                format!("write \"{}\"", short(&path)),
+            );
+        }
+        match text.chars().all(|c| c.is_ascii_graphic()) {
+            true => Ok(()),
+            false => fault(
+                codes::PROBE,
+                "a probe's path has no spaces and no letters beyond ASCII",
+                "encode them: `%20`",
+            ),
+        }
+    },
+};
+
+/// A host name of the user's own.
+pub(crate) static DOMAIN: Rule = Rule {
+    pattern: Some("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z0-9-]*[a-z][a-z0-9-]*$"),
+    length: 3..253,
+    check: domain,
+};
+
+fn domain(text: &str) -> Result<(), Fault> {
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split(['/', ':']).next().unwrap_or_default().trim().trim_end_matches('.').to_lowercase();
+    if text.starts_with('*') {
+        return fault(
+            codes::DOMAIN,
+            "a wildcard domain cannot have Azure's managed certificate",
+            "name each host: \"www.example.com\"",
+        );
+    }
+    if bare != text && is_host_name(&bare) {
+        return fault(
+            codes::DOMAIN,
+            "a domain is a host name alone, in lower case",
+            format!("write \"{bare}\""),
+        );
+    }
+    if !is_host_name(text) {
+        return fault(
+            codes::DOMAIN,
+            format!("`{}` is not a full host name", short(text)),
+            "such as \"www.example.com\"",
+        );
+    }
+    if text.ends_with(".azurecontainerapps.io") {
+        return fault(
+            codes::DOMAIN,
+            "Azure's own host name needs no binding",
+            "leave it out: it always leads to the service",
+        );
+    }
+    Ok(())
+}
+
+fn is_host_name(text: &str) -> bool {
+    let labels: Vec<&str> = text.split('.').collect();
+    let label_ok = |label: &&str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_named = labels.last().is_some_and(|last| last.contains(|c: char| c.is_ascii_lowercase()));
+    text.len() <= 253 && labels.len() >= 2 && is_named && labels.iter().all(label_ok)
+}
+
+/// An IPv4 range.
+pub(crate) static CIDR: Rule = Rule {
+    pattern: Some("^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}/\\d{1,2}$"),
+    length: 9..18,
+    check: cidr,
+};
+
+fn cidr(text: &str) -> Result<(), Fault> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let Ok(address) = address.parse::<Ipv4Addr>() else {
+        let help = match address.contains(':') {
+            true => "Azure Container Apps filters IPv4 only",
+            false => "such as \"203.0.113.0/24\"; four numbers from 0 to 255, a slash, and 0 to 32",
+        };
+        return fault(codes::ALLOW, format!("`{}` is not an IPv4 range", short(text)), help);
+    };
+    let Some(length) = length else {
+        return fault(
+            codes::ALLOW,
+            "the range has no length",
+            format!("for this one address write \"{address}/32\""),
+        );
+    };
+    let digits = !length.is_empty() && length.len() <= 2 && length.chars().all(|c| c.is_ascii_digit());
+    let Some(length) = digits.then(|| length.parse::<u32>().ok()).flatten().filter(|length| *length <= 32)
+    else {
+        return fault(
+            codes::ALLOW,
+            "the length of an IPv4 range is 0 to 32",
+            format!("such as \"{address}/32\""),
+        );
+    };
+    let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+    let network = Ipv4Addr::from(u32::from(address) & mask);
+    if network != address {
+        return fault(
+            codes::ALLOW,
+            format!("`{address}` lies within the range instead of beginning it"),
+            format!("write \"{network}/{length}\", or \"{address}/32\" for this one address"),
+        );
+    }
+    Ok(())
+}
+
+/// A CORS origin.
+pub(crate) static ORIGIN: Rule =
+    Rule { pattern: Some("^(\\*|https?://[^/\\s]+)$"), length: 1..300, check: origin };
+
+fn origin(text: &str) -> Result<(), Fault> {
+    if text == "*" {
+        return Ok(());
+    }
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        let help = match is_host_name(text) {
+            true => format!("write \"https://{text}\""),
+            false => "such as \"https://www.example.com\", or \"*\" for all".to_owned(),
+        };
+        return fault(codes::CORS, "an origin begins with `https://` or `http://`", help);
+    };
+    if let Some(slash) = rest.find('/') {
+        let whole = &text[..text.len() - rest.len() + slash];
+        return fault(codes::CORS, "an origin has no path", format!("write \"{}\"", short(whole)));
+    }
+    let (host, port) = rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)));
+    let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let host_ok = is_host_name(host) || host == "localhost" || host.parse::<Ipv4Addr>().is_ok();
+    match host_ok && port_ok {
+        true => Ok(()),
+        false => fault(
+            codes::CORS,
+            format!("`{}` is not an origin", short(text)),
+            "the form is `https://host` or `https://host:port`, in lower case",
+        ),
+    }
+}
+
+/// An environment variable's name.
+pub(crate) static ENV: Rule = Rule {
+    pattern: Some("^[A-Za-z_][A-Za-z0-9_.-]*$"),
+    length: 1..256,
+    check: |text| {
+        let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if starts && text.len() <= 256 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+        {
+            return Ok(());
+        }
+        let fitting: String = text
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
+            .take(60)
+            .collect();
+        let fitting =
+            if fitting.starts_with(|c: char| c.is_ascii_digit()) { format!("_{fitting}") } else { fitting };
+        let help = match fitting.trim_matches('_').is_empty() {
+            true => "begin with a letter or `_`, and go on with letters, digits and `_`".to_owned(),
+            false => format!("write `{fitting}`"),
+        };
+        fault(
+            codes::ENV_NAME,
+            format!("`{}` cannot be the name of an environment variable", short(text)),
+            help,
+        )
+    },
+};
+
+/// A secret's name in Key Vault.
+pub(crate) static SECRET: Rule = Rule {
+    pattern: Some("^[0-9A-Za-z-]{1,127}$"),
+    length: 1..127,
+    check: |text| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if (1..=127).contains(&text.len()) && text.chars().all(allowed) {
+            return Ok(());
+        }
+        let fitting: String = text.chars().map(|c| if allowed(c) { c } else { '-' }).take(60).collect();
+        let fitting = fitting.trim_matches('-');
+        let help = match !fitting.is_empty() && text.len() <= 60 {
+            true => format!("write \"{fitting}\""),
+            false => "it has 1 to 127 letters, digits and hyphens".to_owned(),
+        };
+        fault(codes::SECRET_NAME, "a secret's name has 1 to 127 letters, digits and hyphens", help)
+    },
+};
+
+/// A blob container's name.
+pub(crate) static CONTAINER: Rule = Rule {
+    pattern: Some("^[a-z0-9](-?[a-z0-9])+$"),
+    length: 3..63,
+    check: |text| {
+        let end_ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let well_formed = (3..=63).contains(&text.len())
+            && text.chars().all(|c| end_ok(c) || c == '-')
+            && text.starts_with(end_ok)
+            && text.ends_with(end_ok)
+            && !text.contains("--");
+        if well_formed {
+            return Ok(());
+        }
+        let mut fitting = String::new();
+        for c in text.chars().flat_map(char::to_lowercase).take(63) {
+            if end_ok(c) {
+                fitting.push(c);
+            } else if !fitting.is_empty() && !fitting.ends_with('-') {
+                fitting.push('-');
+            }
+        }
+        let fitting = fitting.trim_end_matches('-');
+        let help = match fitting.len() >= 3 {
+            true => format!("write \"{fitting}\""),
+            false => "such as \"transcripts\"".to_owned(),
+        };
+        let message = "a container's name has 3 to 63 lower-case letters, digits and single hyphens";
+        fault(codes::CONTAINER, message, help)
+    },
+};
+
+/// A subscription's id.
+pub(crate) static SUBSCRIPTION: Rule = Rule {
+    pattern: Some("^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"),
+    length: 36..36,
+    check: |text| {
+        let groups: Vec<&str> = text.split('-').collect();
+        let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+        if lengths == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
+            return Ok(());
+        }
+        let help = "`az account show --query id` prints it";
+        fault(
+            codes::SUBSCRIPTION,
+            "a subscription is named by its id, five groups of hexadecimal digits",
+            help,
+        )
+    },
+};
+
+/// A text short enough to be quoted in a message.
+pub(crate) fn short(text: &str) -> String {
+    let clean = text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"");
+    match clean.char_indices().nth(60) {
+        None => clean,
+        Some((at, _)) => format!("{}…", &clean[..at]),
+    }
+}

@@ -1,0 +1,201 @@
+//! The JSON Schema of the manifest, written from the table of fields.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::Tier;
+use crate::fields::{self, Default, Field, Type};
+use crate::kinds;
+use crate::rules::Rule;
+use crate::tree;
+
+/// The JSON Schema of `landfall.toml` (draft 2020-12), for editors.
+///
+/// It knows every key, type, bound and choice. What the parts of a manifest say about each other (references, pairs
+/// of cpu and memory) is left to [`crate::load`].
+pub fn schema() -> Value {
+    let mut root = object(layer(""), &["app", "region"]);
+    root.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+    root.insert("title".into(), "landfall.toml".into());
+    root.insert("description".into(), "An application and what it takes to run it on Azure.".into());
+    let mut overlay = object(overlay(), &[]);
+    overlay.insert("description".into(), describe(field("environment.*")).into());
+    let mut service = object(properties("service.*", None, false), &[]);
+    let mut service_overlay = service.clone();
+    service.insert("oneOf".into(), json!([{ "required": ["source"] }, { "required": ["image"] }]));
+    for table in [&mut service, &mut service_overlay] {
+        table.insert("description".into(), describe(field("service.*")).into());
+    }
+    root.insert(
+        "$defs".into(),
+        json!({
+            "environment": overlay,
+            "service": service,
+            "service-overlay": service_overlay,
+            "resource": { "oneOf": resources(true) },
+            "resource-overlay": { "anyOf": resources(false) },
+        }),
+    );
+    Value::Object(root)
+}
+
+fn layer(path: &str) -> Map<String, Value> {
+    properties(path, None, false)
+}
+
+/// What may stand in `[environment.NAME]`.
+fn overlay() -> Map<String, Value> {
+    let mut all = properties("environment.*", None, false);
+    for key in fields::OVERLAID {
+        all.insert((*key).to_owned(), of_field(field(key), None, true));
+    }
+    all
+}
+
+/// One table per type of resource.
+fn resources(required: bool) -> Vec<Value> {
+    let variants = kinds::KINDS.iter().map(|kind| {
+        let mut all = properties("resource.*", Some(kind.name), false);
+        let word = json!({ "const": kind.name, "description": kind.doc });
+        all.insert("type".into(), word);
+        let mut table = object(all, if required { &["type"] } else { &[] });
+        table.insert("description".into(), format!("A {}: {}.", kind.name, kind.doc).into());
+        Value::Object(table)
+    });
+    variants.collect()
+}
+
+fn properties(path: &str, kind: Option<&str>, overlay: bool) -> Map<String, Value> {
+    let below = fields::below(path, kind).filter(|field| fields::last(field.path) != "*");
+    below.map(|field| (fields::last(field.path).to_owned(), of_field(field, kind, overlay))).collect()
+}
+
+fn object(properties: Map<String, Value>, required: &[&str]) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("type".into(), "object".into());
+    object.insert("properties".into(), Value::Object(properties));
+    object.insert("additionalProperties".into(), false.into());
+    if !required.is_empty() {
+        object.insert("required".into(), json!(required));
+    }
+    object
+}
+
+fn of_field(field: &Field, kind: Option<&str>, overlay: bool) -> Value {
+    let mut out = of_type(&field.kind, field.path, kind, overlay);
+    out.insert("description".into(), describe(field).into());
+    if let Default::Same(literal, _) = field.default {
+        out.insert("default".into(), literal_json(literal));
+    }
+    Value::Object(out)
+}
+
+fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Map<String, Value> {
+    let value = match kind {
+        Type::Table => {
+            let required: Vec<&str> = fields::below(path, resource)
+                .filter(|field| matches!(field.default, Default::Required))
+                .map(|field| fields::last(field.path))
+                .collect();
+            return object(properties(path, resource, overlay), &required);
+        }
+        Type::Named(rule) => {
+            let definition = match (path, overlay) {
+                ("environment", _) => "environment".to_owned(),
+                (path, false) => path.to_owned(),
+                (path, true) => format!("{path}-overlay"),
+            };
+            json!({
+                "type": "object",
+                "propertyNames": text(rule),
+                "additionalProperties": { "$ref": format!("#/$defs/{definition}") },
+            })
+        }
+        Type::Map(rule, inner) => json!({
+            "type": "object",
+            "propertyNames": text(rule),
+            "additionalProperties": of_type(inner, path, resource, overlay),
+        }),
+        Type::List(inner) => json!({ "type": "array", "items": of_type(inner, path, resource, overlay) }),
+        Type::Tables => {
+            let items = object(properties(&format!("{path}[]"), resource, overlay), &[]);
+            json!({ "type": "array", "items": items })
+        }
+        Type::Text(rule) if path == "region" => {
+            let _ = rule;
+            let regions: Vec<&str> = crate::regions::REGIONS.iter().map(|(name, _)| *name).collect();
+            json!({ "enum": regions })
+        }
+        Type::Text(rule) => return text(rule),
+        Type::Template => json!({ "type": "string" }),
+        Type::Choice(choices) => {
+            let words: Vec<Value> = choices
+                .words
+                .iter()
+                .map(|(word, doc)| json!({ "const": word, "description": doc }))
+                .collect();
+            json!({ "type": "string", "oneOf": words })
+        }
+        Type::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Type::Boolean => json!({ "type": "boolean" }),
+        Type::Cpu => json!({ "type": "number", "minimum": 0.25, "maximum": 4, "multipleOf": 0.25 }),
+        Type::Memory => json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Gi|GiB|Mi|MiB)$" }),
+        Type::Days { .. } => json!({ "type": "string", "pattern": "^[0-9]+[dwh]$" }),
+        Type::Share => json!({
+            "oneOf": [
+                { "type": "integer", "minimum": 1, "maximum": 100 },
+                { "type": "string", "pattern": "^(100|[1-9][0-9]?)%$" },
+            ]
+        }),
+        Type::Json => json!({ "type": "object" }),
+    };
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn text(rule: &Rule) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("type".into(), "string".into());
+    if rule.length.start > 0 {
+        out.insert("minLength".into(), rule.length.start.into());
+    }
+    out.insert("maxLength".into(), rule.length.end.into());
+    if let Some(pattern) = rule.pattern {
+        out.insert("pattern".into(), pattern.into());
+    }
+    out
+}
+
+/// The doc of a field with its default, as an editor shows it.
+fn describe(field: &Field) -> String {
+    match &field.default {
+        Default::Required => field.doc.to_owned(),
+        Default::Absent(meaning) => format!("{} Left out: {meaning}.", field.doc),
+        Default::Same(value, why) => format!("{} Default: {value} ({why}).", field.doc),
+        Default::Tiers(values, why) => {
+            let values: Vec<String> =
+                Tier::ALL.iter().zip(values).map(|(tier, value)| format!("{tier} {value}")).collect();
+            format!("{} Default: {} ({why}).", field.doc, values.join(", "))
+        }
+    }
+}
+
+fn field(path: &str) -> &'static Field {
+    fields::at(path, None).expect("a row of the table of fields")
+}
+
+fn literal_json(literal: &str) -> Value {
+    to_json(&crate::resolve::default_node(literal, None, ""))
+}
+
+fn to_json(node: &tree::Node) -> Value {
+    match &node.value {
+        tree::Value::Text(text) => text.as_str().into(),
+        tree::Value::Integer(number) => (*number).into(),
+        tree::Value::Float(number) => (*number).into(),
+        tree::Value::Boolean(yes) => (*yes).into(),
+        tree::Value::List(items) => items.iter().map(to_json).collect(),
+        tree::Value::Table(_) | tree::Value::Date | tree::Value::Broken => Value::Null,
+    }
+}

@@ -1,0 +1,517 @@
+//! The shape of a manifest: every key known, every value of its type and within its bounds.
+//!
+//! What is wrong is reported and marked as broken in the tree, so that later steps say nothing more about it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Place};
+use crate::fields::{self, Choices, Type};
+use crate::kinds;
+use crate::rules::{self, Fault, Rule};
+use crate::suggest;
+use crate::template;
+use crate::tree::{Node, Table, Value};
+use crate::units::{Cpu, Days, Memory};
+
+/// Checks the base and every environment's overlay.
+pub(crate) fn check(place: Place<'_>, root: &mut Table) -> Vec<Diagnostic> {
+    let mut shape = Shape { place, kinds: kinds_of(root), found: Vec::new() };
+    shape.table(root, "", None);
+    shape.found
+}
+
+/// The types of all resources: the base's, or the overlay's where the base has none.
+fn kinds_of(root: &Table) -> BTreeMap<String, String> {
+    let overlays = root.get("environment").and_then(Node::table).into_iter().flat_map(|t| t.values());
+    let layers = std::iter::once(root).chain(overlays.filter_map(Node::table));
+    let mut kinds = BTreeMap::new();
+    for layer in layers {
+        for (name, node) in layer.get("resource").and_then(Node::table).into_iter().flatten() {
+            if let Some(kind) = node.table().and_then(|resource| resource.get("type")).and_then(Node::text) {
+                kinds.entry(name.clone()).or_insert_with(|| kind.to_owned());
+            }
+        }
+    }
+    kinds
+}
+
+struct Shape<'a> {
+    place: Place<'a>,
+    kinds: BTreeMap<String, String>,
+    found: Vec<Diagnostic>,
+}
+
+/// What a resource's type lets its fields be.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Known(&'a str),
+    /// The type is missing or misspelt: only what all types share can be judged.
+    Unknown,
+}
+
+impl Shape<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.found.push(diagnostic);
+    }
+
+    fn fault(&mut self, span: Range<usize>, fault: Fault) {
+        let diagnostic = self.place.problem(fault.code, span, fault.message).maybe_help(fault.help);
+        self.report(diagnostic);
+    }
+
+    /// The fields of a table; `pattern` is the table's path in the table of fields.
+    fn table(&mut self, table: &mut Table, pattern: &str, kind: Option<Kind<'_>>) {
+        table.retain(|key, node| {
+            let plain = !key.contains(['.', '*', '[']);
+            let path = overlaid(&fields::join(pattern, key));
+            let known = match kind {
+                Some(Kind::Known(kind)) => fields::at(&path, Some(kind)),
+                _ => fields::at(&path, None),
+            };
+            match known.filter(|_| plain) {
+                Some(field) => {
+                    let undecided = matches!(kind, Some(Kind::Unknown)) && field.of.is_some();
+                    if !undecided {
+                        self.value(node, &field.kind, field.path);
+                    }
+                    true
+                }
+                None => {
+                    self.unknown(key, node, pattern, kind);
+                    false
+                }
+            }
+        });
+    }
+
+    fn value(&mut self, node: &mut Node, kind: &Type, path: &str) {
+        if matches!(node.value, Value::Broken) {
+            return;
+        }
+        let before = self.found.len();
+        match (kind, &mut node.value) {
+            (Type::Table, Value::Table(table)) => return self.table(table, path, None),
+            (Type::Named(rule), Value::Table(table)) => return self.named(table, rule, path),
+            (Type::Map(rule, inner), Value::Table(table)) => {
+                for (key, node) in table {
+                    self.key(key, node, rule);
+                    self.value(node, inner, path);
+                }
+                return;
+            }
+            (Type::List(inner), Value::List(items)) => {
+                return items.iter_mut().for_each(|item| self.value(item, inner, path));
+            }
+            (Type::Tables, Value::List(items)) => {
+                for item in items {
+                    match &mut item.value {
+                        Value::Table(table) => self.table(table, &format!("{path}[]"), None),
+                        Value::Broken => {}
+                        _ => {
+                            self.wrong_type(item, "a list of tables", path, None);
+                            item.value = Value::Broken;
+                        }
+                    }
+                }
+                return;
+            }
+            (Type::Text(rule), Value::Text(text)) => {
+                if let Err(fault) = (rule.check)(text) {
+                    self.fault(node.span.clone(), fault);
+                }
+            }
+            (Type::Template, Value::Text(text)) => {
+                for (range, fault) in template::parse(text).faults {
+                    let span = within(self.place.text, &node.span, text, &range);
+                    self.fault(span, fault);
+                }
+            }
+            (Type::Choice(choices), Value::Text(text)) => self.choice(&node.span, text, choices, path),
+            (Type::Integer { min, max }, Value::Integer(number)) => {
+                if !(*min..=*max).contains(number) {
+                    let message = format!("`{}` is from {min} to {max}", fields::last(path));
+                    let diagnostic = self.place.problem(codes::OUT_OF_RANGE, node.span.clone(), message);
+                    self.report(diagnostic);
+                }
+            }
+            (Type::Boolean, Value::Boolean(_)) => {}
+            (Type::Cpu, Value::Integer(_) | Value::Float(_)) => self.cpu(node),
+            (Type::Memory, Value::Text(text)) => match Memory::parse(text) {
+                Ok(memory) => self.memory(node, memory),
+                Err(help) => self.no_unit(&node.span, path, help),
+            },
+            (Type::Memory, Value::Integer(number)) => {
+                let help = format!("write \"{number}Gi\" or \"{number}Mi\"");
+                self.no_unit(&node.span, path, help);
+            }
+            (Type::Days { min, max }, Value::Text(text)) => match Days::parse(text) {
+                Ok(days) if (*min..=*max).contains(&days.0) => {}
+                Ok(_) => {
+                    let message = format!("`{}` is from {min} to {max} days", fields::last(path));
+                    let diagnostic = self.place.problem(codes::OUT_OF_RANGE, node.span.clone(), message);
+                    self.report(diagnostic);
+                }
+                Err(help) => self.no_unit(&node.span, path, help),
+            },
+            (Type::Days { .. }, Value::Integer(number)) => {
+                let help = format!("a unit is missing: \"{number}d\"");
+                self.no_unit(&node.span, path, help);
+            }
+            (Type::Share, Value::Integer(_) | Value::Text(_)) => self.share(node, path),
+            (Type::Json, Value::Table(table)) => self.body(table),
+            (kind, value) => {
+                let help = hint(kind, value);
+                self.wrong_type(node, expects(kind), path, help);
+            }
+        }
+        if self.found.len() > before {
+            node.value = Value::Broken;
+        }
+    }
+
+    /// A table of the user's own names.
+    fn named(&mut self, table: &mut Table, rule: &'static Rule, path: &str) {
+        for (name, node) in table {
+            self.key(name, node, rule);
+            if matches!(node.value, Value::Broken) {
+                continue;
+            }
+            let child = format!("{path}.*");
+            let kind = (path == "resource").then(|| self.kinds.get(name).cloned());
+            let Value::Table(fields) = &mut node.value else {
+                let help = format!("write `[{path}.{}]` and its fields below", rules::short(name));
+                self.wrong_type(node, "a table", &format!("{path}.{}", rules::short(name)), Some(help));
+                node.value = Value::Broken;
+                continue;
+            };
+            match kind {
+                None => self.table(fields, &child, None),
+                // A type that this version does not carry is said once, at the word; its fields are unknown here.
+                Some(Some(kind)) if kinds::LATER.contains(&kind.as_str()) => {
+                    if let Some(word) = fields.get_mut("type") {
+                        self.value(
+                            word,
+                            &fields::at("resource.*.type", None).expect("a row of the table").kind,
+                            &child,
+                        );
+                    }
+                    node.value = Value::Broken;
+                }
+                Some(Some(kind)) if kinds::of(&kind).is_some() => {
+                    self.table(fields, &child, Some(Kind::Known(&kind)));
+                }
+                Some(_) => self.table(fields, &child, Some(Kind::Unknown)),
+            }
+        }
+    }
+
+    fn key(&mut self, key: &str, node: &Node, rule: &Rule) {
+        if let Err(fault) = (rule.check)(key) {
+            self.fault(node.key.clone(), fault);
+        }
+    }
+
+    fn choice(&mut self, span: &Range<usize>, text: &str, choices: &Choices, path: &str) {
+        if choices.words.iter().any(|(word, _)| *word == text) {
+            return;
+        }
+        let key = fields::last(path);
+        let key = if key == "uses" { "access" } else { key };
+        if choices.later.contains(&text) {
+            let words: Vec<String> = choices.words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let diagnostic = self
+                .place
+                .problem(codes::NOT_YET, span.clone(), format!("{key} \"{text}\" is not supported yet"))
+                .help(format!("this version carries {}", suggest::enumerate(&words, "and")));
+            return self.report(diagnostic);
+        }
+        let all = choices.words.iter().map(|(word, _)| *word);
+        let near = suggest::nearest(text, choices.later.iter().copied().chain(all.clone()));
+        let help = match near {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None => suggest::or_all(text, all),
+        };
+        let message = format!("`{}` is no {key} that Landfall knows", rules::short(text));
+        let diagnostic = self.place.problem(codes::NOT_A_CHOICE, span.clone(), message).maybe_help(help);
+        self.report(diagnostic);
+    }
+
+    fn cpu(&mut self, node: &Node) {
+        let number = match node.value {
+            Value::Integer(number) => number as f64,
+            Value::Float(number) => number,
+            _ => f64::NAN,
+        };
+        if Cpu::from_vcpus(number).is_some_and(Cpu::is_offered) {
+            return;
+        }
+        // The nearest step; a cast of NaN or infinity saturates.
+        let nearest = (number.clamp(0.25, 4.0) / 0.25).round() * 0.25;
+        let help =
+            if nearest.is_finite() { format!("the nearest is {nearest}") } else { "such as 0.5".to_owned() };
+        let message = "a replica has 0.25 to 4 vCPU, in steps of 0.25".to_owned();
+        let diagnostic = self.place.problem(codes::CPU_MEMORY, node.span.clone(), message).help(help);
+        self.report(diagnostic);
+    }
+
+    fn memory(&mut self, node: &Node, memory: Memory) {
+        let cpu = Cpu::for_memory(memory);
+        if cpu.is_offered() && Memory::for_cpu(cpu) == memory {
+            return;
+        }
+        let steps = (f64::from(memory.mebibytes) / 512.0).round().clamp(1.0, 16.0);
+        let message = "a replica has 0.5Gi to 8Gi of memory, in steps of 0.5Gi".to_owned();
+        let diagnostic = self
+            .place
+            .problem(codes::CPU_MEMORY, node.span.clone(), message)
+            .help(format!("the nearest is \"{}Gi\"", steps / 2.0));
+        self.report(diagnostic);
+    }
+
+    fn share(&mut self, node: &mut Node, path: &str) {
+        let number = match &node.value {
+            Value::Integer(number) => Some(*number),
+            Value::Text(text) => text.trim().strip_suffix('%').and_then(|text| text.trim().parse().ok()),
+            _ => None,
+        };
+        match number {
+            Some(1..=100) => node.value = Value::Integer(number.unwrap_or_default()),
+            Some(_) => {
+                let message = format!("`{}` is from 1 to 100 percent", fields::last(path));
+                let diagnostic = self.place.problem(codes::OUT_OF_RANGE, node.span.clone(), message);
+                self.report(diagnostic);
+            }
+            None => self.no_unit(&node.span.clone(), path, "percent, such as 70 or \"70%\"".to_owned()),
+        }
+    }
+
+    fn no_unit(&mut self, span: &Range<usize>, path: &str, help: String) {
+        let message = format!("`{}` is not a quantity that can be read", fields::last(path));
+        let diagnostic = self.place.problem(codes::NO_UNIT, span.clone(), message).help(help);
+        self.report(diagnostic);
+    }
+
+    fn wrong_type(&mut self, node: &Node, expected: &str, path: &str, help: Option<String>) {
+        let message = format!("`{}` takes {expected}, not {}", shown(path), node.value.describe());
+        let diagnostic = self.place.problem(codes::WRONG_TYPE, node.span.clone(), message).maybe_help(help);
+        self.report(diagnostic);
+    }
+
+    /// What is Landfall's own in a body, and what JSON cannot say.
+    fn body(&mut self, table: &Table) {
+        for (key, node) in table {
+            if ["id", "name", "type", "apiVersion"].contains(&key.as_str()) {
+                let message = format!("`{key}` is not for `body`: it tells which resource it is");
+                let help = "leave it out; `landfall blueprint` prints what Landfall sends";
+                let diagnostic = self.place.problem(codes::BODY, node.key.clone(), message).help(help);
+                self.report(diagnostic);
+            }
+            self.json(node);
+        }
+    }
+
+    fn json(&mut self, node: &Node) {
+        let what = match &node.value {
+            Value::Date => "a date",
+            Value::Float(number) if !number.is_finite() => "an infinite number",
+            Value::List(items) => return items.iter().for_each(|item| self.json(item)),
+            Value::Table(table) => return table.values().for_each(|node| self.json(node)),
+            _ => return,
+        };
+        let diagnostic = self
+            .place
+            .problem(codes::BODY, node.span.clone(), format!("JSON has no way to write {what}"))
+            .help("write a text, as Azure does");
+        self.report(diagnostic);
+    }
+
+    fn unknown(&mut self, key: &str, node: &Node, pattern: &str, kind: Option<Kind<'_>>) {
+        let overlay = pattern == "environment.*";
+        if pattern.is_empty() || overlay {
+            if let Some((_, what)) = fields::LATER_TABLES.iter().find(|(name, _)| *name == key) {
+                let known: Vec<String> =
+                    ["tags", "service", "resource", "environment"].map(|name| format!("`{name}`")).into();
+                let diagnostic = self
+                    .place
+                    .problem(
+                        codes::NOT_YET,
+                        node.key.clone(),
+                        format!("`{key}` ({what}) is not supported yet"),
+                    )
+                    .help(format!("this version carries {}", suggest::enumerate(&known, "and")));
+                return self.report(diagnostic);
+            }
+        }
+        let of = match kind {
+            Some(Kind::Known(kind)) => Some(kind),
+            _ => None,
+        };
+        let message = match (pattern, of) {
+            ("", _) => format!("the manifest has no key `{}`", rules::short(key)),
+            (_, Some(kind)) => format!("a {kind} has no key `{}`", rules::short(key)),
+            (pattern, None) => format!("{} has no key `{}`", noun(pattern), rules::short(key)),
+        };
+        let help = unknown_help(key, pattern, of);
+        let diagnostic = self.place.problem(codes::UNKNOWN_KEY, node.key.clone(), message).maybe_help(help);
+        self.report(diagnostic);
+    }
+}
+
+/// The path in the table of fields of a field that stands in an overlay.
+fn overlaid(path: &str) -> String {
+    match path.strip_prefix("environment.*.") {
+        Some(rest) if fields::OVERLAID.contains(&rest) => rest.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+/// What people write for something that has another name here.
+const SYNONYMS: &[(&str, &str, &str)] = &[
+    ("", "name", "app"),
+    ("", "location", "region"),
+    ("", "services", "service"),
+    ("", "resources", "resource"),
+    ("", "environments", "environment"),
+    ("service.*", "environment", "env"),
+    ("service.*", "variables", "env"),
+    ("service.*", "vars", "env"),
+    ("service.*", "cmd", "command"),
+    ("service.*", "start", "command"),
+    ("service.*", "entrypoint", "command"),
+    ("service.*", "build", "source"),
+    ("service.*", "path", "source"),
+    ("service.*", "dir", "source"),
+    ("service.*", "folder", "source"),
+    ("service.*", "replicas", "scale"),
+    ("service.*", "health", "probes"),
+    ("service.*", "depends_on", "uses"),
+    ("service.*.probes", "liveness", "live"),
+    ("service.*.probes", "readiness", "ready"),
+    ("service.*.probes", "startup", "start"),
+    ("service.*.ingress", "external", "public"),
+    ("service.*.ingress", "hosts", "domains"),
+    ("resource.*", "kind", "type"),
+    ("resource.*", "retention", "soft_delete"),
+];
+
+fn unknown_help(key: &str, pattern: &str, kind: Option<&str>) -> Option<String> {
+    if pattern == "environment.*" && key == "app" {
+        return Some("the application has the same name in every environment".to_owned());
+    }
+    let overlaid_keys = if pattern == "environment.*" { fields::OVERLAID } else { &[] };
+    let siblings: Vec<&str> = fields::below(pattern, kind)
+        .map(|field| fields::last(field.path))
+        .chain(overlaid_keys.iter().copied())
+        .collect();
+    if let Some((_, _, meant)) = SYNONYMS.iter().find(|(at, said, _)| *at == pattern && *said == key) {
+        return Some(format!("did you mean `{meant}`?"));
+    }
+    if let Some(help) = suggest::did_you_mean(key, siblings.iter().copied()) {
+        return Some(help);
+    }
+    // The same key somewhere else: `min` belongs to `scale`, `containers` to another type.
+    let elsewhere = fields::FIELDS.iter().find(|field| {
+        fields::last(field.path) == key
+            && (fields::parent(field.path).starts_with(pattern)
+                || pattern.starts_with(fields::parent(field.path)))
+    });
+    if let Some(field) = elsewhere {
+        return Some(match (field.of, fields::parent(field.path)) {
+            (Some(of), _) if kind.is_some() => format!("`{key}` is a field of a {of}"),
+            (_, "") => format!("`{key}` belongs to the top of the file, before the first `[table]`"),
+            (_, parent) => format!("`{key}` belongs to `{}`", shown(parent)),
+        });
+    }
+    let keys: Vec<String> = siblings.iter().map(|key| format!("`{key}`")).collect();
+    (!keys.is_empty()).then(|| format!("there are {}", suggest::enumerate(&keys, "and")))
+}
+
+/// What a table of the manifest is, in words.
+fn noun(pattern: &str) -> String {
+    match pattern {
+        "service.*" => "a service".to_owned(),
+        "resource.*" => "a resource".to_owned(),
+        "environment.*" => "an environment".to_owned(),
+        "resource.*.lifecycle[]" => "a lifecycle rule".to_owned(),
+        pattern => format!("`{}`", shown(pattern)),
+    }
+}
+
+/// A path as people would say it: without the names of their own.
+fn shown(path: &str) -> &str {
+    ["service.*.", "resource.*.", "environment.*."]
+        .iter()
+        .find_map(|prefix| path.strip_prefix(prefix))
+        .unwrap_or(path)
+        .trim_end_matches("[]")
+        .trim_end_matches(".*")
+}
+
+/// What a type of value is called, with its article.
+pub(crate) fn expects(kind: &Type) -> &'static str {
+    match kind {
+        Type::Table | Type::Named(_) | Type::Map(..) | Type::Json => "a table",
+        Type::List(_) => "a list of texts",
+        Type::Tables => "a list of tables",
+        Type::Text(_) | Type::Template | Type::Choice(_) => "a text",
+        Type::Integer { .. } => "a whole number",
+        Type::Boolean => "true or false",
+        Type::Cpu => "a number of vCPUs",
+        Type::Memory => "an amount of memory such as \"2Gi\"",
+        Type::Days { .. } => "a time such as \"7d\"",
+        Type::Share => "a share in percent such as 70",
+    }
+}
+
+/// How to write what was probably meant.
+fn hint(kind: &Type, value: &Value) -> Option<String> {
+    match (kind, value) {
+        (Type::Text(_) | Type::Template | Type::Choice(_), Value::Integer(number)) => {
+            Some(format!("write it in quotes: \"{number}\""))
+        }
+        (Type::Text(_) | Type::Template | Type::Choice(_), Value::Float(number)) => {
+            Some(format!("write it in quotes: \"{number}\""))
+        }
+        (Type::Text(_) | Type::Template | Type::Choice(_), Value::Boolean(yes)) => {
+            Some(format!("write it in quotes: \"{yes}\""))
+        }
+        (Type::Integer { .. } | Type::Share, Value::Text(text)) if text.trim().parse::<i64>().is_ok() => {
+            Some(format!("write it without quotes: {}", text.trim()))
+        }
+        (Type::Cpu, Value::Text(text)) => match text.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => Some(format!("write it without quotes: {number}")),
+            _ => text
+                .trim()
+                .strip_suffix('m')
+                .and_then(|text| text.parse::<u32>().ok())
+                .map(|millicores| format!("in vCPUs that is {}", f64::from(millicores) / 1000.0)),
+        },
+        (Type::Boolean, Value::Text(text)) => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" => Some("write true, without quotes".to_owned()),
+            "false" | "no" | "off" => Some("write false, without quotes".to_owned()),
+            _ => None,
+        },
+        (Type::Boolean, Value::Integer(number @ 0..=1)) => Some(format!("write {}", *number == 1)),
+        (Type::List(_), Value::Text(text)) => {
+            let words: Vec<String> =
+                text.split_whitespace().map(|word| format!("\"{}\"", word.replace('"', ""))).collect();
+            (!words.is_empty() && text.len() < 200).then(|| format!("write [{}]", words.join(", ")))
+        }
+        (Type::Share, Value::Float(number)) if *number > 0.0 && *number <= 1.0 => {
+            Some(format!("in percent that is {}", (number * 100.0).round()))
+        }
+        _ => None,
+    }
+}
+
+/// The place in the file of `range` of the text `decoded` that was written at `span`.
+pub(crate) fn within(file: &str, span: &Range<usize>, decoded: &str, range: &Range<usize>) -> Range<usize> {
+    let raw = file.get(span.clone()).unwrap_or_default();
+    // Without escapes the text stands in the file as it is, behind its quotes.
+    match raw.find(decoded).filter(|_| !decoded.is_empty()) {
+        Some(at) => span.start + at + range.start..span.start + at + range.end,
+        None => span.clone(),
+    }
+}
