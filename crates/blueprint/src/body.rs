@@ -8,8 +8,9 @@ use crate::expression::Expression;
 
 /// The body of an ARM request: JSON in which a value may be an [`Expression`].
 ///
-/// Written out (a saved plan), an expression is `{"$expression": {…}}`, and a key of the body itself that
-/// begins with `$` gets a second one, so that nothing a user writes can be mistaken for it.
+/// Written out (a saved plan), an expression is `{"$expression": {…}}`, what is kept `{"$kept": …}`, and a key
+/// of the body itself that begins with `$` gets a second one, so that nothing a user writes can be mistaken for
+/// either.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Body {
     /// `null`.
@@ -27,6 +28,9 @@ pub enum Body {
     Object(Object),
     /// A value known only at deployment.
     Expression(Expression),
+    /// A value that somebody else set and that is sent back as it was found, so that a write does not erase
+    /// it. Never part of a blueprint; a plan puts it in.
+    Kept(Value),
 }
 
 /// The entries of an object, in order, each key once.
@@ -173,7 +177,7 @@ impl Body {
             Body::Expression(expression) => expression.addresses(found),
             Body::Array(items) => items.iter().for_each(|item| item.addresses(found)),
             Body::Object(object) => object.iter().for_each(|(_, value)| value.addresses(found)),
-            Body::Null | Body::Bool(_) | Body::Number(_) | Body::String(_) => {}
+            Body::Null | Body::Bool(_) | Body::Number(_) | Body::String(_) | Body::Kept(_) => {}
         }
     }
 
@@ -183,7 +187,7 @@ impl Body {
             Body::Expression(expression) => found.push(expression),
             Body::Array(items) => items.iter().for_each(|item| item.expressions(found)),
             Body::Object(object) => object.iter().for_each(|(_, value)| value.expressions(found)),
-            Body::Null | Body::Bool(_) | Body::Number(_) | Body::String(_) => {}
+            Body::Null | Body::Bool(_) | Body::Number(_) | Body::String(_) | Body::Kept(_) => {}
         }
     }
 
@@ -203,7 +207,7 @@ impl Body {
             Body::Object(object) => Body::Object(
                 object.iter().map(|(key, value)| (key.to_owned(), value.resolve(lookup))).collect(),
             ),
-            Body::Null | Body::Bool(_) | Body::Number(_) | Body::String(_) => self.clone(),
+            Body::Null | Body::Bool(_) | Body::Number(_) | Body::String(_) | Body::Kept(_) => self.clone(),
         }
     }
 
@@ -235,6 +239,7 @@ impl Body {
                 Value::Object(map)
             }
             Body::Expression(expression) => return Err(Unresolved(Box::new(expression.clone()))),
+            Body::Kept(value) => value.clone(),
         })
     }
 
@@ -320,6 +325,7 @@ impl From<Value> for Body {
 }
 
 const EXPRESSION: &str = "$expression";
+const KEPT: &str = "$kept";
 
 impl Serialize for Body {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -345,6 +351,11 @@ impl Serialize for Body {
                 map.serialize_entry(EXPRESSION, expression)?;
                 map.end()
             }
+            Body::Kept(value) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(KEPT, value)?;
+                map.end()
+            }
         }
     }
 }
@@ -358,9 +369,10 @@ impl<'de> Deserialize<'de> for Body {
 fn read(value: Value) -> Result<Body, serde_json::Error> {
     Ok(match value {
         Value::Array(items) => Body::Array(items.into_iter().map(read).collect::<Result<_, _>>()?),
-        Value::Object(mut map) => match map.remove(EXPRESSION) {
-            Some(expression) => Body::Expression(serde_json::from_value(expression)?),
-            None => {
+        Value::Object(mut map) => match (map.remove(EXPRESSION), map.remove(KEPT)) {
+            (Some(expression), _) => Body::Expression(serde_json::from_value(expression)?),
+            (None, Some(value)) => Body::Kept(value),
+            (None, None) => {
                 let mut object = Object::new();
                 for (key, value) in map {
                     let key = key.strip_prefix('$').map(str::to_owned).unwrap_or(key);

@@ -49,6 +49,10 @@ pub struct Blueprint {
     pub subscription: String,
     /// Azure's name of the region.
     pub region: String,
+    /// The vault that holds the secrets of the services.
+    pub secrets: Address,
+    /// The registry that built images are pushed to; none when nothing is built and none is declared.
+    pub images: Option<Address>,
     /// Everything, each after what it depends on.
     pub resources: Vec<Resource>,
 }
@@ -67,12 +71,12 @@ impl Blueprint {
 
     /// The vault that holds the secrets of the services.
     pub fn vault(&self) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.address.kind() == "vault")
+        self.get(&self.secrets)
     }
 
-    /// The registry that built images are pushed to; there is none when nothing is built.
+    /// The registry that built images are pushed to.
     pub fn registry(&self) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.address.kind() == "registry")
+        self.get(self.images.as_ref()?)
     }
 
     /// The container app of a service.

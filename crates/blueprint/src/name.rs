@@ -1,1 +1,278 @@
-//! In progress.
+//! What resources are called in Azure.
+//!
+//! A name comes from the manifest's pattern, `{type}-{app}-{env}-{region}` unless it says otherwise, and is
+//! then made to fit the rules of its type. What belongs to one service or one declared resource carries that
+//! name after the application's: `ca-talenti-api-prod-aue`.
+//!
+//! A name that Azure wants unique in the whole world (registry, vault, storage account) ends in five
+//! characters of a hash over the subscription and the full name. Two people who deploy the same example
+//! never meet, since their subscriptions differ; one person gets the same name on every run and every machine,
+//! since nothing else is in the hash. Without a subscription the hash is over zeros: such a blueprint is for
+//! reading. A name that had to be cut gets the same kind of ending, so that two long ones stay apart.
+
+use sha2::{Digest, Sha256};
+
+/// What a type allows in a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alphabet {
+    /// Letters and digits.
+    Plain,
+    /// Letters, digits and single hyphens between them.
+    Hyphens,
+}
+
+/// Azure's rules for the names of one type, and what stands for `{type}`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Azure's usual abbreviation of the type.
+    pub abbreviation: &'static str,
+    /// The least number of characters.
+    pub min: usize,
+    /// The greatest number of characters.
+    pub max: usize,
+    /// What it may consist of.
+    pub alphabet: Alphabet,
+    /// Whether nobody else in the world may have it.
+    pub global: bool,
+}
+
+const fn rule(abbreviation: &'static str, min: usize, max: usize, alphabet: Alphabet, global: bool) -> Rule {
+    Rule { abbreviation, min, max, alphabet, global }
+}
+
+// All of them begin with a letter here and end with a letter or digit, which is what the strictest want and
+// none forbids; and all are in lower case, though some types would take capitals.
+/// A resource group.
+pub const RESOURCE_GROUP: Rule = rule("rg", 1, 90, Alphabet::Hyphens, false);
+/// A Log Analytics workspace.
+pub const WORKSPACE: Rule = rule("log", 4, 63, Alphabet::Hyphens, false);
+/// A user-assigned identity.
+pub const IDENTITY: Rule = rule("id", 3, 128, Alphabet::Hyphens, false);
+/// A container registry.
+pub const REGISTRY: Rule = rule("cr", 5, 50, Alphabet::Plain, true);
+/// A key vault.
+pub const VAULT: Rule = rule("kv", 3, 24, Alphabet::Hyphens, true);
+/// A storage account.
+pub const STORAGE: Rule = rule("st", 3, 24, Alphabet::Plain, true);
+/// A Container Apps environment.
+pub const CONTAINER_ENVIRONMENT: Rule = rule("cae", 2, 60, Alphabet::Hyphens, false);
+/// A container app. Two hyphens part its name from a revision's suffix, so it may not have them itself.
+pub const CONTAINER_APP: Rule = rule("ca", 2, 32, Alphabet::Hyphens, false);
+
+/// Every rule.
+pub const RULES: &[&Rule] = &[
+    &RESOURCE_GROUP,
+    &WORKSPACE,
+    &IDENTITY,
+    &REGISTRY,
+    &VAULT,
+    &STORAGE,
+    &CONTAINER_ENVIRONMENT,
+    &CONTAINER_APP,
+];
+
+/// Words that Azure refuses in any name, because they are trademarks, and where.
+pub const RESERVED: &[(&str, Where)] =
+    &[("login", Where::AtStart), ("microsoft", Where::Anywhere), ("windows", Where::Anywhere)];
+
+/// Where a reserved word may not stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// At the beginning of a name.
+    AtStart,
+    /// Anywhere in a name.
+    Anywhere,
+}
+
+/// The reserved word in a name, if there is one.
+pub fn reserved(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let found = RESERVED.iter().find(|(word, place)| match place {
+        Where::AtStart => name.starts_with(word),
+        Where::Anywhere => name.contains(word),
+    });
+    found.map(|(word, _)| *word)
+}
+
+/// How many characters of hash end a name.
+const HASH: usize = 5;
+
+/// The names of one application in one environment.
+#[derive(Clone, Debug)]
+pub struct Names<'a> {
+    /// The manifest's pattern.
+    pub pattern: &'a str,
+    /// The application.
+    pub app: &'a str,
+    /// The environment.
+    pub environment: &'a str,
+    /// The region's code.
+    pub region: &'a str,
+    /// The subscription's id.
+    pub subscription: &'a str,
+}
+
+impl Names<'_> {
+    /// The name by a type's rule; `part` is the service or declared resource it belongs to, if to one.
+    pub fn name(&self, rule: &Rule, part: Option<&str>) -> String {
+        let app = match part {
+            Some(part) => format!("{}-{part}", self.app),
+            None => self.app.to_owned(),
+        };
+        let full = clean(&self.fill(rule, &app, part), Alphabet::Hyphens);
+        let plain = clean(&full, rule.alphabet);
+        if !rule.global && (rule.min..=rule.max).contains(&plain.len()) {
+            return plain;
+        }
+        let hash = match rule.global {
+            true => hash(&[self.subscription, rule.abbreviation, &full]),
+            false => hash(&[rule.abbreviation, &full]),
+        };
+        let ending = match rule.alphabet {
+            Alphabet::Hyphens => format!("-{hash}"),
+            Alphabet::Plain => hash,
+        };
+        // The application's part gives way first: type, environment and region say more in few letters.
+        let room = rule.max - ending.len();
+        let kept = (1..=app.len())
+            .rev()
+            .filter(|length| app.is_char_boundary(*length))
+            .map(|length| clean(&self.fill(rule, app[..length].trim_end_matches('-'), part), rule.alphabet))
+            .find(|name| name.len() <= room)
+            .unwrap_or_else(|| plain.chars().take(room).collect::<String>());
+        format!("{}{ending}", kept.trim_end_matches('-'))
+    }
+
+    fn fill(&self, rule: &Rule, app: &str, part: Option<&str>) -> String {
+        let mut name = self.pattern.replace("{type}", rule.abbreviation);
+        // A pattern without the application still has to keep two services apart.
+        match (name.contains("{app}"), part) {
+            (true, _) => name = name.replace("{app}", app),
+            (false, Some(part)) => name = format!("{name}-{part}"),
+            (false, None) => {}
+        }
+        name.replace("{env}", self.environment).replace("{region}", self.region)
+    }
+}
+
+/// Only what the alphabet has, in lower case, beginning with a letter, no hyphen twice or at an end.
+fn clean(name: &str, alphabet: Alphabet) -> String {
+    let mut clean = String::with_capacity(name.len());
+    for c in name.to_lowercase().chars() {
+        match c {
+            'a'..='z' => clean.push(c),
+            '0'..='9' if !clean.is_empty() => clean.push(c),
+            '0'..='9' => clean.extend(['x', c]),
+            _ if alphabet == Alphabet::Hyphens && !clean.is_empty() && !clean.ends_with('-') => {
+                clean.push('-')
+            }
+            _ => {}
+        }
+    }
+    clean.truncate(clean.trim_end_matches('-').len());
+    clean
+}
+
+/// Five characters of an alphabet without look-alikes: 33 million values.
+fn hash(parts: &[&str]) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.to_lowercase());
+        hasher.update([0]);
+    }
+    let digest = hasher.finalize();
+    digest.iter().take(HASH).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
+
+    fn names<'a>(pattern: &'a str, app: &'a str) -> Names<'a> {
+        Names { pattern, app, environment: "prod", region: "aue", subscription: SUBSCRIPTION }
+    }
+
+    /// Azure's own words for the rules, written apart from the code that keeps them.
+    fn obeys(rule: &Rule, name: &str) -> bool {
+        let long = name.len() >= rule.min && name.len() <= rule.max;
+        let letters = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+        let ends = name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-');
+        let hyphens = match rule.abbreviation {
+            "cr" | "st" => !name.contains('-'),
+            _ => !name.contains("--"),
+        };
+        long && letters && ends && hyphens
+    }
+
+    #[test]
+    fn the_convention() {
+        let names = names("{type}-{app}-{env}-{region}", "talenti");
+        assert_eq!(names.name(&RESOURCE_GROUP, None), "rg-talenti-prod-aue");
+        assert_eq!(names.name(&CONTAINER_APP, Some("api")), "ca-talenti-api-prod-aue");
+        assert_eq!(names.name(&IDENTITY, Some("api")), "id-talenti-api-prod-aue");
+        let vault = names.name(&VAULT, None);
+        assert!(vault.starts_with("kv-talent-prod-aue-") && vault.len() == 24, "{vault}");
+        let storage = names.name(&STORAGE, Some("files"));
+        assert!(storage.starts_with("sttalenti-fil".replace('-', "").as_str()), "{storage}");
+    }
+
+    #[test]
+    fn another_subscription_is_another_global_name_and_no_other() {
+        let here = names("{type}-{app}-{env}-{region}", "hello");
+        let there = Names { subscription: "22222222-2222-2222-2222-222222222222", ..here.clone() };
+        for rule in RULES {
+            assert_eq!(here.name(rule, None) == there.name(rule, None), !rule.global, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn reserved_words_are_found() {
+        assert_eq!(reserved("my-Microsoft-app"), Some("microsoft"));
+        assert_eq!(reserved("login-page"), Some("login"));
+        assert_eq!(reserved("my-login"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_obeys_its_type(
+            pattern in prop::sample::select(vec![
+                "{type}-{app}-{env}-{region}", "{app}{type}{env}", "{region}-{env}-{app}-{type}",
+                "{type}_{app}__{env}", "9{app}-{type}", "{type}-{env}-{region}", "--{app}--{type}--",
+                "corp-platform-shared-{type}-{app}-{env}-{region}-0001-of-many",
+            ]),
+            app in "[a-z][a-z0-9-]{0,60}",
+            part in proptest::option::of("[a-z0-9][a-z0-9-]{0,40}"),
+            environment in "[a-z][a-z0-9-]{0,30}",
+        ) {
+            let names = Names {
+                pattern, app: &app, environment: &environment, region: "dewc", subscription: SUBSCRIPTION,
+            };
+            for rule in RULES {
+                let name = names.name(rule, part.as_deref());
+                prop_assert!(obeys(rule, &name), "{} gives {name:?}", rule.abbreviation);
+                prop_assert_eq!(&name, &names.name(rule, part.as_deref()));
+            }
+        }
+
+        #[test]
+        fn two_parts_have_two_names(
+            app in "[a-z][a-z0-9]{0,40}",
+            one in "[a-z][a-z0-9]{0,40}(-[a-z0-9]{1,10})?",
+            two in "[a-z][a-z0-9]{0,40}(-[a-z0-9]{1,10})?",
+        ) {
+            prop_assume!(one != two);
+            for pattern in ["{type}-{app}-{env}-{region}", "{type}-{env}"] {
+                let names = names(pattern, &app);
+                for rule in RULES {
+                    prop_assert_ne!(names.name(rule, Some(&one)), names.name(rule, Some(&two)));
+                    prop_assert_ne!(names.name(rule, Some(&one)), names.name(rule, None));
+                }
+            }
+        }
+    }
+}

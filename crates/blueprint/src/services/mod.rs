@@ -1,9 +1,309 @@
-//! One file per Azure service.
-use crate::{Blueprint, Problem};
-use landfall_manifest::App;
+//! One file per Azure service, and the list of them.
+//!
+//! To add a service: write its file with an `add(&mut Draft)` that pushes its resources, and give it a line in
+//! [`SERVICES`], after what its resources depend on.
 
-/// All resources.
-pub fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
-    let _ = app;
-    Err(Vec::new())
+pub mod container_app;
+pub mod container_environment;
+pub mod identity;
+pub mod registry;
+pub mod resource_group;
+pub mod role_assignment;
+pub mod storage;
+pub mod vault;
+pub mod workspace;
+
+use landfall_manifest::{App, ResourceKind, Source};
+
+use crate::address::Address;
+use crate::body::{Body, Object, object};
+use crate::name::{self, Names, Rule};
+use crate::resource::Resource;
+use crate::{Blueprint, NO_SUBSCRIPTION, Problem, TAG_APP, TAG_ENV, region};
+
+/// Writes the resources of one Azure service into a draft.
+pub type Add = fn(&mut Draft<'_>);
+
+/// Every Azure service, in creation order.
+pub const SERVICES: &[Add] = &[
+    resource_group::add,
+    workspace::add,
+    identity::add,
+    registry::add,
+    vault::add,
+    storage::add,
+    role_assignment::add,
+    container_environment::add,
+    container_app::add,
+];
+
+/// The blueprint of an App, or everything that stands in its way.
+pub(crate) fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
+    let Some(region) = region::find(&app.region) else {
+        return Err(vec![Problem {
+            code: "LF1501",
+            path: "region".to_owned(),
+            message: format!("Azure has no region `{}`", app.region),
+            help: Some(
+                "`az account list-locations` lists them; write the name, such as `westeurope`".to_owned(),
+            ),
+        }]);
+    };
+    let mut draft = Draft::new(app, region);
+    draft.check_words();
+    for add in SERVICES {
+        add(&mut draft);
+    }
+    match draft.problems.is_empty() {
+        true => Ok(Blueprint {
+            app: app.name.clone(),
+            environment: app.environment.clone(),
+            subscription: draft.subscription,
+            region: region.name.to_owned(),
+            secrets: draft.vault,
+            images: draft.registry,
+            resources: draft.resources,
+        }),
+        false => Err(draft.problems),
+    }
+}
+
+/// A blueprint while it is written.
+pub struct Draft<'a> {
+    /// What it is for.
+    pub app: &'a App,
+    /// The region all of it lies in.
+    pub region: &'static region::Region,
+    /// The subscription's id, or zeros.
+    pub subscription: String,
+    /// The vault that holds the services' secrets.
+    pub vault: Address,
+    /// The registry that built images go to, when something is built or one is declared.
+    pub registry: Option<Address>,
+    resources: Vec<Resource>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(app: &'a App, region: &'static region::Region) -> Draft<'a> {
+        let subscription =
+            app.subscription.clone().unwrap_or_else(|| NO_SUBSCRIPTION.to_owned()).to_lowercase();
+        let mut draft = Draft {
+            app,
+            region,
+            subscription,
+            vault: vault::address("main"),
+            registry: None,
+            resources: Vec::new(),
+            problems: Vec::new(),
+        };
+        let vaults = draft.declared(|kind| matches!(kind, ResourceKind::Vault(_)));
+        let needs_vault = app.services.iter().find(|(_, service)| !service.secrets.is_empty());
+        let needs_vault = needs_vault.map(|(name, _)| format!("service.{name}.secrets"));
+        draft.vault = vault::address(draft.home("vault", &vaults, needs_vault));
+        let registries = draft.declared(|kind| matches!(kind, ResourceKind::Registry(_)));
+        let built = app.services.iter().find(|(_, service)| matches!(service.source, Source::Folder(_)));
+        let built = built.map(|(name, _)| format!("service.{name}.source"));
+        if built.is_some() || !registries.is_empty() {
+            draft.registry = Some(registry::address(draft.home("registry", &registries, built)));
+        }
+        draft
+    }
+
+    fn declared(&self, wanted: impl Fn(&ResourceKind) -> bool) -> Vec<&'a str> {
+        let resources = self.app.resources.iter().filter(|(_, resource)| wanted(&resource.kind));
+        resources.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Which of several declared resources Landfall itself uses: the only one, or the one called `main`;
+    /// `main` too when none is declared. `needed` is what needs it, if anything does.
+    fn home(&mut self, kind: &str, declared: &[&'a str], needed: Option<String>) -> &'a str {
+        match declared {
+            [] => "main",
+            [only] => only,
+            several if several.contains(&"main") => "main",
+            several => {
+                if let Some(path) = needed {
+                    let names = several.join("`, `");
+                    self.problem(
+                        "LF1504",
+                        path,
+                        format!("which {kind} is meant is not clear: there are `{names}`"),
+                        Some(format!("name the one that Landfall shall use `main`: `[resource.main]`")),
+                    );
+                }
+                several[0]
+            }
+        }
+    }
+
+    /// Adds what stands in the way.
+    pub fn problem(
+        &mut self,
+        code: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.problems.push(Problem { code, path: path.into(), message: message.into(), help });
+    }
+
+    /// Adds a resource, after what it depends on.
+    pub fn push(&mut self, resource: Resource) {
+        debug_assert!(self.get(&resource.address).is_none(), "{} is added twice", resource.address);
+        self.resources.push(resource);
+    }
+
+    /// A resource added before.
+    pub fn get(&self, address: &Address) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.address == *address)
+    }
+
+    /// A resource added before, which the order of [`SERVICES`] makes sure of.
+    pub fn earlier(&self, address: &Address) -> &Resource {
+        self.get(address).expect("a service stands in the list after what it depends on")
+    }
+
+    /// The name by a type's rule.
+    pub fn name(&self, rule: &Rule, part: Option<&str>) -> String {
+        let names = Names {
+            pattern: &self.app.naming,
+            app: &self.app.name,
+            environment: &self.app.environment,
+            region: self.region.code,
+            subscription: &self.subscription,
+        };
+        names.name(rule, part)
+    }
+
+    /// The name of something a resource of the manifest stands for; what nobody declared is called `main`
+    /// and needs no part of its own.
+    pub fn resource_name(&self, rule: &Rule, resource: &str) -> String {
+        match self.app.resources.contains_key(resource) {
+            true => self.name(rule, Some(resource)),
+            false => self.name(rule, None),
+        }
+    }
+
+    /// Where in the manifest a resource comes from.
+    pub fn resource_path(&self, resource: &str) -> String {
+        match self.app.resources.contains_key(resource) {
+            true => format!("resource.{resource}"),
+            false => "app".to_owned(),
+        }
+    }
+
+    /// The id of the resource group.
+    pub fn group(&self) -> String {
+        self.earlier(&resource_group::address()).id()
+    }
+
+    /// The tags of everything that takes tags: the user's, and by which application and environment it is
+    /// ours.
+    pub fn tags(&self) -> Body {
+        let users = self.app.tags.iter().map(|(key, value)| (key.clone(), Body::from(value.as_str())));
+        let mut tags: Object = users.collect();
+        tags.insert(TAG_APP, self.app.name.as_str());
+        tags.insert(TAG_ENV, self.app.environment.as_str());
+        Body::Object(tags)
+    }
+
+    /// A resource in the resource group, with location and tags.
+    pub fn in_group(
+        &self,
+        address: Address,
+        resource_type: &'static str,
+        api_version: &'static str,
+        name: String,
+        from: impl Into<String>,
+    ) -> Resource {
+        Resource {
+            address,
+            resource_type,
+            api_version,
+            name,
+            scope: self.group(),
+            location: Some(self.region.name.to_owned()),
+            body: object([("location", self.region.name.into()), ("tags", self.tags())]),
+            within: Some(resource_group::address()),
+            after: Vec::new(),
+            from: from.into(),
+            holds_data: false,
+        }
+    }
+
+    /// Lays the manifest's `body` over what we wrote.
+    pub fn overlay(&mut self, resource: &mut Resource, name: &str) {
+        let Some(over) = self.app.resources.get(name).and_then(|declared| declared.body.clone()) else {
+            return;
+        };
+        // Tags and place are what resources are found again by; name and type are the address.
+        const FIXED: &[&str] = &["id", "name", "type", "apiVersion", "location", "tags"];
+        let written: Vec<&str> =
+            over.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        for key in FIXED.iter().filter(|fixed| written.contains(fixed)) {
+            let help = match *key {
+                "location" => Some("set `region`".to_owned()),
+                "tags" => Some("set `tags` at the top of the manifest".to_owned()),
+                "name" => Some("names follow the pattern `naming`".to_owned()),
+                _ => None,
+            };
+            self.problem(
+                "LF1503",
+                format!("resource.{name}.body.{key}"),
+                format!("`{key}` is not for `body` to say"),
+                help,
+            );
+        }
+        resource.body.merge(&over);
+    }
+
+    /// Azure refuses its own trademarks in names, wherever they come from.
+    fn check_words(&mut self) {
+        let app = &self.app.name;
+        let parts = self.app.services.keys().map(|name| (format!("service.{name}"), name));
+        let parts = parts.chain(self.app.resources.keys().map(|name| (format!("resource.{name}"), name)));
+        let words = [("app".to_owned(), app)].into_iter().chain(parts);
+        let found: Vec<_> =
+            words.filter_map(|(path, word)| Some((path, word, name::reserved(word)?))).collect();
+        for (path, word, reserved) in found {
+            self.problem(
+                "LF1502",
+                path,
+                format!("Azure refuses `{reserved}` in names, and `{word}` has it"),
+                Some("choose another name".to_owned()),
+            );
+        }
+    }
+}
+
+/// A child's place: the same scope as its parent, the name behind the parent's.
+pub(crate) fn child(
+    parent: &Resource,
+    address: Address,
+    resource_type: &'static str,
+    api_version: &'static str,
+    name: &str,
+    properties: Body,
+) -> Resource {
+    Resource {
+        address,
+        resource_type,
+        api_version,
+        name: format!("{}/{name}", parent.name),
+        scope: parent.scope.clone(),
+        location: None,
+        body: object([("properties", properties)]),
+        within: Some(parent.address.clone()),
+        after: Vec::new(),
+        from: parent.from.clone(),
+        holds_data: false,
+    }
+}
+
+/// Sets `properties` and other top-level keys of a resource's body.
+pub(crate) fn set(resource: &mut Resource, key: &str, value: Body) {
+    if let Body::Object(body) = &mut resource.body {
+        body.insert(key, value);
+    }
 }

@@ -1,0 +1,36 @@
+//! User-assigned identities: one per service, so that each has only its own rights.
+//!
+//! User-assigned, since a service's roles have to work before its first revision starts.
+
+use crate::address::Address;
+use crate::body::Body;
+use crate::expression::Expression;
+use crate::name;
+use crate::services::Draft;
+
+/// The ARM type.
+pub const TYPE: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+
+/// The address of a service's identity.
+pub fn address(service: &str) -> Address {
+    Address::new("identity", service)
+}
+
+/// The object id of a service's identity, which roles are assigned to.
+pub fn principal_id(service: &str) -> Body {
+    Expression::property(&address(service), "properties.principalId").into()
+}
+
+/// The client id of a service's identity, which the service signs in with.
+pub fn client_id(service: &str) -> Body {
+    Expression::property(&address(service), "properties.clientId").into()
+}
+
+pub(super) fn add(draft: &mut Draft<'_>) {
+    for service in draft.app.services.keys() {
+        let name = draft.name(&name::IDENTITY, Some(service));
+        let identity =
+            draft.in_group(address(service), TYPE, "2024-11-30", name, format!("service.{service}"));
+        draft.push(identity);
+    }
+}

@@ -1,0 +1,40 @@
+//! Log Analytics: where the applications' output goes.
+
+use landfall_manifest::Tier;
+
+use crate::address::Address;
+use crate::body::object;
+use crate::name;
+use crate::services::{Draft, set};
+
+/// Its address; there is one.
+pub fn address() -> Address {
+    Address::new("workspace", "main")
+}
+
+pub(super) fn add(draft: &mut Draft<'_>) {
+    let mut workspace = draft.in_group(
+        address(),
+        "Microsoft.OperationalInsights/workspaces",
+        "2026-03-01",
+        draft.name(&name::WORKSPACE, None),
+        "app",
+    );
+    let properties = object([
+        ("sku", object([("name", "PerGB2018".into())])),
+        ("retentionInDays", retention_days(draft.app.tier).into()),
+        // Whoever may read a resource may read its logs, and no more.
+        ("features", object([("enableLogAccessUsingOnlyResourcePermissions", true.into())])),
+    ]);
+    set(&mut workspace, "properties", properties);
+    draft.push(workspace);
+}
+
+/// 30 days are included in the price of ingestion; production keeps a quarter, so that an incident can be
+/// compared with the one before.
+fn retention_days(tier: Tier) -> u32 {
+    match tier {
+        Tier::Dev | Tier::Staging => 30,
+        Tier::Prod => 90,
+    }
+}
