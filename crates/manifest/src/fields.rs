@@ -352,7 +352,7 @@ pub(crate) static FIELDS: &[Field] = &[
     Field {
         path: "service.*.scale.queue.resource",
         of: None,
-        kind: Type::Text(&rules::RESOURCE),
+        kind: Type::Text(&rules::ANY),
         doc: "The resource that holds the queue.",
         default: Default::Required,
         azure: &["properties.template.scale.rules[queue].custom.metadata"],
@@ -461,7 +461,7 @@ pub(crate) static FIELDS: &[Field] = &[
     Field {
         path: "service.*.uses",
         of: None,
-        kind: Type::Map(&rules::RESOURCE, &ACCESS),
+        kind: Type::Map(&rules::ANY, &ACCESS),
         doc: "The resources it reaches and what it may do there. It is the only way to reach one: the service's \
               identity gets the least role for that access, and the usual connection variables are set.",
         default: Default::Absent("it reaches no resource"),

@@ -35,7 +35,7 @@ pub fn load(file: &str, text: &str, environment: Option<&str>) -> Loaded {
     let asked = environment.unwrap_or(USUAL_ENVIRONMENT);
     let mut environments = take_environments(place, &mut base, lost, &mut diagnostics);
     if !environments.iter().any(|environment| environment.name == asked) {
-        environments.push(undeclared(place, asked, &environments, &mut diagnostics));
+        environments.extend(undeclared(place, asked, &environments, &mut diagnostics));
     }
 
     let mut app = None;
@@ -105,7 +105,7 @@ fn undeclared(
     asked: &str,
     declared: &[Environment],
     diagnostics: &mut Vec<Diagnostic>,
-) -> Environment {
+) -> Option<Environment> {
     let tier = Tier::from_word(asked);
     let is_usual = asked == USUAL_ENVIRONMENT || (declared.is_empty() && tier.is_some());
     if !is_usual {
@@ -122,7 +122,13 @@ fn undeclared(
         let help = suggest::or_all(asked, known.iter().copied());
         diagnostics.push(place.problem(codes::ENVIRONMENT, span, message).maybe_help(help));
     }
-    Environment { name: asked.to_owned(), tier: tier.unwrap_or(Tier::Dev), overlay: Table::new() }
+    // The base alone is judged only where it is meant to stand alone.
+    let judged = is_usual || declared.is_empty();
+    judged.then(|| Environment {
+        name: asked.to_owned(),
+        tier: tier.unwrap_or(Tier::Dev),
+        overlay: Table::new(),
+    })
 }
 
 /// Resources whose type the overlay changes.

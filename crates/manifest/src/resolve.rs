@@ -17,6 +17,10 @@ fn merge_at(base: &mut Table, over: &Table, path: &str) {
         replace_entries(base, over, "env", "secrets");
     }
     for (key, node) in over {
+        // A resource's type is the same everywhere; that an overlay says another one is reported elsewhere.
+        if path == "resource.*" && key == "type" && base.contains_key(key) {
+            continue;
+        }
         let child = match path {
             "service" | "resource" => format!("{path}.*"),
             _ => fields::join(path, key),

@@ -425,20 +425,22 @@ impl<'a> Sense<'a> {
 
     /// A host name leads to one service.
     fn domains(&mut self) {
+        let ingresses =
+            entries(self.root, "service").filter_map(|(_, _, service)| service.get("ingress")?.table());
+        let mut domains: Vec<(&str, &Node)> = ingresses
+            .filter_map(|ingress| ingress.get("domains")?.list())
+            .flatten()
+            .filter_map(|node| Some((node.text()?, node)))
+            .collect();
+        domains.sort_by_key(|(_, node)| node.span.start);
         let mut seen: BTreeMap<&str, &Node> = BTreeMap::new();
         let mut twice = Vec::new();
-        for (_, _, service) in entries(self.root, "service") {
-            let ingress = service.get("ingress").and_then(Node::table);
-            for node in
-                ingress.and_then(|ingress| ingress.get("domains")).and_then(Node::list).into_iter().flatten()
-            {
-                let Some(domain) = node.text() else { continue };
-                match seen.get(domain) {
-                    None => {
-                        seen.insert(domain, node);
-                    }
-                    Some(first) => twice.push((domain, *first, node)),
+        for (domain, node) in domains {
+            match seen.get(domain) {
+                None => {
+                    seen.insert(domain, node);
                 }
+                Some(first) => twice.push((domain, *first, node)),
             }
         }
         for (domain, first, node) in twice {

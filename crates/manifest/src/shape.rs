@@ -56,6 +56,10 @@ impl Shape<'_> {
         self.found.push(diagnostic);
     }
 
+    fn count(&self, code: &'static codes::Code) -> usize {
+        self.found.iter().filter(|diagnostic| diagnostic.code == code.id).count()
+    }
+
     fn fault(&mut self, span: Range<usize>, fault: Fault) {
         let diagnostic = self.place.problem(fault.code, span, fault.message).maybe_help(fault.help);
         self.report(diagnostic);
@@ -63,6 +67,7 @@ impl Shape<'_> {
 
     /// The fields of a table; `pattern` is the table's path in the table of fields.
     fn table(&mut self, table: &mut Table, pattern: &str, kind: Option<Kind<'_>>) {
+        let mut meant = Vec::new();
         table.retain(|key, node| {
             let plain = !key.contains(['.', '*', '[']);
             let path = overlaid(&fields::join(pattern, key));
@@ -70,23 +75,31 @@ impl Shape<'_> {
                 Some(Kind::Known(kind)) => fields::at(&path, Some(kind)),
                 _ => fields::at(&path, None),
             };
-            match known.filter(|_| plain) {
-                Some(field) => {
+            match (known.filter(|_| plain), kind) {
+                (Some(field), _) => {
                     let undecided = matches!(kind, Some(Kind::Unknown)) && field.of.is_some();
                     if !undecided {
-                        self.value(node, &field.kind, field.path);
+                        self.value(node, &field.kind, field.path, shown(field.path));
                     }
                     true
                 }
-                None => {
-                    self.unknown(key, node, pattern, kind);
+                // Without a type nobody can tell which keys it would have.
+                (None, Some(Kind::Unknown)) => false,
+                (None, kind) => {
+                    meant.extend(self.unknown(key, node, pattern, kind).map(|meant| (meant, node.clone())));
                     false
                 }
             }
         });
+        // A misspelt key is taken for the one it was meant to be, so that this one is not called missing as well.
+        for (key, mut node) in meant {
+            node.value = Value::Broken;
+            table.entry(key.to_owned()).or_insert(node);
+        }
     }
 
-    fn value(&mut self, node: &mut Node, kind: &Type, path: &str) {
+    /// A value, which messages call `name`.
+    fn value(&mut self, node: &mut Node, kind: &Type, path: &str, name: &str) {
         if matches!(node.value, Value::Broken) {
             return;
         }
@@ -97,20 +110,27 @@ impl Shape<'_> {
             (Type::Map(rule, inner), Value::Table(table)) => {
                 for (key, node) in table {
                     self.key(key, node, rule);
-                    self.value(node, inner, path);
+                    self.value(node, inner, path, &format!("{name}.{}", rules::short(key)));
                 }
                 return;
             }
             (Type::List(inner), Value::List(items)) => {
-                return items.iter_mut().for_each(|item| self.value(item, inner, path));
+                return items.iter_mut().for_each(|item| self.value(item, inner, path, name));
             }
             (Type::Tables, Value::List(items)) => {
                 for item in items {
                     match &mut item.value {
-                        Value::Table(table) => self.table(table, &format!("{path}[]"), None),
+                        Value::Table(table) => {
+                            let before = self.count(codes::UNKNOWN_KEY);
+                            self.table(table, &format!("{path}[]"), None);
+                            // Whether the rest makes sense depends on what the misspelt key was meant to say.
+                            if self.count(codes::UNKNOWN_KEY) > before {
+                                item.value = Value::Broken;
+                            }
+                        }
                         Value::Broken => {}
                         _ => {
-                            self.wrong_type(item, "a list of tables", path, None);
+                            self.wrong_type(item, "a list of tables", name, None);
                             item.value = Value::Broken;
                         }
                     }
@@ -163,7 +183,7 @@ impl Shape<'_> {
             (Type::Json, Value::Table(table)) => self.body(table),
             (kind, value) => {
                 let help = hint(kind, value);
-                self.wrong_type(node, expects(kind), path, help);
+                self.wrong_type(node, expects(kind), name, help);
             }
         }
         if self.found.len() > before {
@@ -191,11 +211,9 @@ impl Shape<'_> {
                 // A type that this version does not carry is said once, at the word; its fields are unknown here.
                 Some(Some(kind)) if kinds::LATER.contains(&kind.as_str()) => {
                     if let Some(word) = fields.get_mut("type") {
-                        self.value(
-                            word,
-                            &fields::at("resource.*.type", None).expect("a row of the table").kind,
-                            &child,
-                        );
+                        let field =
+                            fields::at("resource.*.type", None).expect("a row of the table of fields");
+                        self.value(word, &field.kind, field.path, "type");
                     }
                     node.value = Value::Broken;
                 }
@@ -293,8 +311,8 @@ impl Shape<'_> {
         self.report(diagnostic);
     }
 
-    fn wrong_type(&mut self, node: &Node, expected: &str, path: &str, help: Option<String>) {
-        let message = format!("`{}` takes {expected}, not {}", shown(path), node.value.describe());
+    fn wrong_type(&mut self, node: &Node, expected: &str, name: &str, help: Option<String>) {
+        let message = format!("`{name}` takes {expected}, not {}", node.value.describe());
         let diagnostic = self.place.problem(codes::WRONG_TYPE, node.span.clone(), message).maybe_help(help);
         self.report(diagnostic);
     }
@@ -327,7 +345,14 @@ impl Shape<'_> {
         self.report(diagnostic);
     }
 
-    fn unknown(&mut self, key: &str, node: &Node, pattern: &str, kind: Option<Kind<'_>>) {
+    /// Reports an unknown key, and gives the one it was probably meant to be.
+    fn unknown(
+        &mut self,
+        key: &str,
+        node: &Node,
+        pattern: &str,
+        kind: Option<Kind<'_>>,
+    ) -> Option<&'static str> {
         let overlay = pattern == "environment.*";
         if pattern.is_empty() || overlay {
             if let Some((_, what)) = fields::LATER_TABLES.iter().find(|(name, _)| *name == key) {
@@ -341,7 +366,8 @@ impl Shape<'_> {
                         format!("`{key}` ({what}) is not supported yet"),
                     )
                     .help(format!("this version carries {}", suggest::enumerate(&known, "and")));
-                return self.report(diagnostic);
+                self.report(diagnostic);
+                return None;
             }
         }
         let of = match kind {
@@ -353,9 +379,12 @@ impl Shape<'_> {
             (_, Some(kind)) => format!("a {kind} has no key `{}`", rules::short(key)),
             (pattern, None) => format!("{} has no key `{}`", noun(pattern), rules::short(key)),
         };
-        let help = unknown_help(key, pattern, of);
+        let meant = meant(key, pattern, of);
+        let help =
+            meant.map(|meant| format!("did you mean `{meant}`?")).or_else(|| unknown_help(key, pattern, of));
         let diagnostic = self.place.problem(codes::UNKNOWN_KEY, node.key.clone(), message).maybe_help(help);
         self.report(diagnostic);
+        meant
     }
 }
 
@@ -396,20 +425,29 @@ const SYNONYMS: &[(&str, &str, &str)] = &[
     ("resource.*", "retention", "soft_delete"),
 ];
 
+/// The keys that a table may have.
+fn siblings(pattern: &str, kind: Option<&str>) -> Vec<&'static str> {
+    let overlaid = if pattern == "environment.*" { fields::OVERLAID } else { &[] };
+    let own = fields::FIELDS.iter().filter(|f| {
+        fields::parent(f.path) == pattern && f.of.is_none_or(|of| kind.is_none_or(|kind| kind == of))
+    });
+    own.map(|field| fields::last(field.path)).chain(overlaid.iter().copied()).collect()
+}
+
+/// The key that `key` was probably meant to be.
+fn meant(key: &str, pattern: &str, kind: Option<&str>) -> Option<&'static str> {
+    if pattern == "environment.*" && key == "app" {
+        return None;
+    }
+    let synonym =
+        SYNONYMS.iter().find(|(at, said, _)| *at == pattern && *said == key).map(|(_, _, meant)| *meant);
+    synonym.or_else(|| suggest::nearest(key, siblings(pattern, kind)))
+}
+
+/// What to do about an unknown key that resembles none of the known ones.
 fn unknown_help(key: &str, pattern: &str, kind: Option<&str>) -> Option<String> {
     if pattern == "environment.*" && key == "app" {
         return Some("the application has the same name in every environment".to_owned());
-    }
-    let overlaid_keys = if pattern == "environment.*" { fields::OVERLAID } else { &[] };
-    let siblings: Vec<&str> = fields::below(pattern, kind)
-        .map(|field| fields::last(field.path))
-        .chain(overlaid_keys.iter().copied())
-        .collect();
-    if let Some((_, _, meant)) = SYNONYMS.iter().find(|(at, said, _)| *at == pattern && *said == key) {
-        return Some(format!("did you mean `{meant}`?"));
-    }
-    if let Some(help) = suggest::did_you_mean(key, siblings.iter().copied()) {
-        return Some(help);
     }
     // The same key somewhere else: `min` belongs to `scale`, `containers` to another type.
     let elsewhere = fields::FIELDS.iter().find(|field| {
@@ -424,7 +462,7 @@ fn unknown_help(key: &str, pattern: &str, kind: Option<&str>) -> Option<String> 
             (_, parent) => format!("`{key}` belongs to `{}`", shown(parent)),
         });
     }
-    let keys: Vec<String> = siblings.iter().map(|key| format!("`{key}`")).collect();
+    let keys: Vec<String> = siblings(pattern, kind).iter().map(|key| format!("`{key}`")).collect();
     (!keys.is_empty()).then(|| format!("there are {}", suggest::enumerate(&keys, "and")))
 }
 

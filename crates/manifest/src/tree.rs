@@ -119,7 +119,10 @@ impl Value {
         match self {
             Value::Text(_) => "a text",
             Value::Integer(_) => "a whole number",
-            Value::Float(_) => "a number",
+            // A whole number that is too large for TOML's is read as one of these.
+            Value::Float(number) if number.fract() == 0.0 && number.abs() > 1e15 => "a number that large",
+            Value::Float(number) if number.fract() == 0.0 => "a number with a point",
+            Value::Float(_) => "a number with a fraction",
             Value::Boolean(_) => "true or false",
             Value::Date => "a date",
             Value::List(_) => "a list",
@@ -161,24 +164,24 @@ pub(crate) fn read(place: &Place<'_>) -> Read {
         let (table, errors) = DeTable::parse_recoverable(&text.text);
         let faults: Vec<Fault> = errors.iter().map(|error| Fault::of(error, &text)).collect();
         let repair = (text.repairs.len() < REPAIRS_MAX)
-            .then(|| faults.iter().find_map(|fault| Some((fault, fault.repair(&text.text)?))))
+            .then(|| faults.iter().find_map(|fault| fault.repair(&text.text)))
             .flatten();
-        if let Some((fault, (at, insert))) = repair {
-            push(&mut diagnostics, fault.report(place));
+        if let Some((at, insert)) = repair {
+            let at_original = text.original(at);
+            push(&mut diagnostics, left_out(place, at_original, insert));
             text.insert(at, insert);
             continue;
         }
         let mut root = table_of(&table.into_inner(), &text, 0);
         let mut lost = false;
         for fault in &faults {
-            push(&mut diagnostics, fault.report(place));
             if fault.is_duplicate() {
+                push(&mut diagnostics, fault.report(place, None));
                 continue;
             }
-            match spoil(&mut root, &fault.span) {
-                Some(spoiled) => lost |= place.text[spoiled].contains('\n'),
-                None => lost = true,
-            }
+            let spoiled = spoil(&mut root, &fault.span);
+            push(&mut diagnostics, fault.report(place, spoiled.as_ref()));
+            lost |= spoiled.is_none_or(|span| place.text[span].contains('\n'));
         }
         return Read { root, diagnostics, lost };
     }
@@ -317,29 +320,57 @@ impl Fault {
         None
     }
 
-    fn report(&self, place: &Place<'_>) -> Diagnostic {
+    /// The fault for people; `value` is the place of the value that it spoils.
+    fn report(&self, place: &Place<'_>, value: Option<&Range<usize>>) -> Diagnostic {
+        let found = place.text.get(self.span.clone()).unwrap_or_default();
+        let problem = |span: &Range<usize>, message: &str| {
+            place.problem(codes::SYNTAX, span.clone(), message.to_owned())
+        };
         let (what, expected) = match self.message.split_once(", expected ") {
             Some((what, expected)) => (what, Some(expected)),
             None => (self.message.as_str(), None),
         };
-        if what == "duplicate key" {
-            let key = place.text.get(self.span.clone()).unwrap_or_default();
-            return place
-                .problem(codes::DUPLICATE_KEY, self.span.clone(), format!("`{key}` is set twice"))
-                .help("keep one of them; a table is opened once, with all its keys below it");
+        match what {
+            "duplicate key" => place
+                .problem(codes::DUPLICATE_KEY, self.span.clone(), format!("`{found}` is set twice"))
+                .help("keep one of them; a table is opened once, with all its keys below it"),
+            "string values must be quoted" if found.is_empty() => {
+                problem(&self.span, "there is no value behind the `=`")
+            }
+            "string values must be quoted" => problem(&self.span, "a text must be in quotes")
+                .help(format!("write \"{}\"", found.replace(['"', '\''], ""))),
+            what if what.ends_with("string") && what.starts_with("invalid") && self.span.is_empty() => {
+                problem(value.unwrap_or(&self.span), "the text is not closed")
+                    .help("add the quotes at its end")
+            }
+            what => {
+                let diagnostic = problem(&self.span, what);
+                match expected.filter(|expected| *expected != "nothing") {
+                    Some(expected) => diagnostic.help(format!("expected {expected}")),
+                    None => diagnostic,
+                }
+            }
         }
-        let found = place.text.get(self.span.clone()).unwrap_or_default();
-        let mut diagnostic = place.problem(codes::SYNTAX, self.span.clone(), what.to_owned());
-        if what == "string values must be quoted" && !found.is_empty() {
-            diagnostic.message = "a text must be in quotes".to_owned();
-            diagnostic = diagnostic.help(format!("write \"{}\"", found.replace('"', "")));
-        } else if what == "string values must be quoted" {
-            diagnostic.message = "there is no value behind the `=`".to_owned();
-        } else if let Some(expected) = expected.filter(|expected| *expected != "nothing") {
-            diagnostic = diagnostic.help(format!("expected {expected}"));
-        }
-        diagnostic
     }
+}
+
+/// What was left out at a place, and put in to read on.
+fn left_out(place: &Place<'_>, at: usize, insert: &str) -> Diagnostic {
+    let message = match insert {
+        "=" => "there is no `=` between the key and its value".to_owned(),
+        "," => "a comma is missing here".to_owned(),
+        "}" => "the table is not closed".to_owned(),
+        "]" if header_at(place.text, at) => "the table's header is not closed".to_owned(),
+        "]" => "the list is not closed".to_owned(),
+        _ => format!("`{insert}` is missing here"),
+    };
+    place.problem(codes::SYNTAX, at..at + 1, message).help(format!("put a `{insert}` here"))
+}
+
+/// Whether the line that `at` is on begins with a bracket.
+fn header_at(text: &str, at: usize) -> bool {
+    let start = text[..at.min(text.len())].rfind('\n').map_or(0, |i| i + 1);
+    text[start..].trim_start().starts_with('[')
 }
 
 /// Whether `text` goes on with `key =` or a table's header, as a new statement does and a list's element does not.
