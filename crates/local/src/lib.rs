@@ -14,6 +14,7 @@
 
 pub mod control;
 pub mod front;
+pub mod runtime;
 mod store;
 pub mod world;
 

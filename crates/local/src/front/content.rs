@@ -1,0 +1,257 @@
+//! Content by the gigabyte: bodies of uploads on their way to disk, and what is read back.
+//!
+//! The world names content by [`Segment`]s; the bytes are files in one folder, each written once, hashed on the
+//! way, and never changed. What the world no longer names is removed by [`Contents::sweep`].
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::control::make_folder;
+use crate::world::http::Segment;
+
+/// Read from disk at once: large enough that the hop to a blocking thread costs little.
+const CHUNK: usize = 256 << 10;
+/// Gathered before a write, for the same reason.
+const WRITE: usize = 1 << 20;
+
+/// The folder of contents.
+#[derive(Clone, Debug)]
+pub(crate) struct Contents {
+    folder: Arc<PathBuf>,
+    /// Keys that are being uploaded, or whose upload the world has not taken over yet.
+    pending: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// An upload that has come in whole; kept from being swept until dropped.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) segment: Segment,
+    contents: Contents,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.contents.pending().remove(&self.segment.key);
+    }
+}
+
+/// Why a body could not be taken in.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The client went away or sent garbage.
+    Broken(String),
+    /// More than the plane takes.
+    TooLarge,
+    /// The disk is full, most often.
+    Disk(std::io::Error),
+}
+
+impl Contents {
+    /// Contents in `folder`, which is made when missing.
+    pub(crate) fn open(folder: PathBuf) -> Result<Contents, Error> {
+        make_folder(&folder)?;
+        Ok(Contents { folder: Arc::new(folder), pending: Arc::default() })
+    }
+
+    fn pending(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a content's bytes are. Keys are made here and are hex, so that they are no way out of the folder.
+    pub(crate) fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(key)
+    }
+
+    /// Takes in a body, up to `max` bytes of it.
+    pub(crate) async fn take<B>(&self, mut body: B, max: u64) -> Result<Upload, Refused>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let key = uuid::Uuid::new_v4().simple().to_string();
+        self.pending().insert(key.clone());
+        let mut upload = Upload {
+            segment: Segment { key, offset: 0, length: 0, sha256: String::new(), md5: String::new() },
+            contents: self.clone(),
+        };
+        let path = self.path(&upload.segment.key);
+        let result = self.fill(&mut body, max, &path, &mut upload.segment).await;
+        if let Err(refused) = result {
+            let _ = std::fs::remove_file(&path);
+            return Err(refused);
+        }
+        Ok(upload)
+    }
+
+    async fn fill<B>(&self, body: &mut B, max: u64, path: &Path, segment: &mut Segment) -> Result<(), Refused>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: std::fmt::Display,
+    {
+        let mut sink = Sink { file: create(path).map_err(Refused::Disk)?, sha256: Sha256::new(), md5: Md5::new() };
+        let mut gathered: Vec<Bytes> = Vec::new();
+        let mut waiting = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| Refused::Broken(e.to_string()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            segment.length += data.len() as u64;
+            if segment.length > max {
+                return Err(Refused::TooLarge);
+            }
+            waiting += data.len();
+            gathered.push(data);
+            if waiting >= WRITE {
+                sink = blocking(move || sink.write(&std::mem::take(&mut gathered))).await.map_err(Refused::Disk)?;
+                (gathered, waiting) = (Vec::new(), 0);
+            }
+        }
+        let (sha256, md5) = blocking(move || {
+            let sink = sink.write(&gathered)?;
+            Ok((hex::encode(sink.sha256.finalize()), hex::encode(sink.md5.finalize())))
+        })
+        .await
+        .map_err(Refused::Disk)?;
+        (segment.sha256, segment.md5) = (sha256, md5);
+        Ok(())
+    }
+
+    /// Reads segments one after the other.
+    pub(crate) fn reader(&self, segments: &[Segment]) -> Reader {
+        Reader { contents: self.clone(), segments: segments.to_vec().into(), open: None }
+    }
+
+    /// Segments as a stream of chunks for an answer.
+    pub(crate) fn stream(
+        &self,
+        segments: &[Segment],
+    ) -> impl futures::Stream<Item = std::io::Result<Bytes>> + Send + use<> {
+        futures::stream::try_unfold(self.reader(segments), |mut reader| async move {
+            blocking(move || {
+                let mut chunk = vec![0; CHUNK];
+                let mut filled = 0;
+                while filled < CHUNK {
+                    match reader.read(&mut chunk[filled..])? {
+                        0 => break,
+                        n => filled += n,
+                    }
+                }
+                chunk.truncate(filled);
+                Ok((filled > 0).then(|| (Bytes::from(chunk), reader)))
+            })
+            .await
+        })
+    }
+
+    /// Hex SHA-256 of segments put together.
+    pub(crate) fn sha256(&self, segments: &[Segment]) -> std::io::Result<String> {
+        if let [one] = segments
+            && one.offset == 0
+            && !one.sha256.is_empty()
+        {
+            return Ok(one.sha256.clone());
+        }
+        let mut hash = Sha256::new();
+        let mut reader = self.reader(segments);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match reader.read(&mut chunk)? {
+                0 => return Ok(hex::encode(hash.finalize())),
+                n => hash.update(&chunk[..n]),
+            }
+        }
+    }
+
+    /// Whether each of `named` is there in its whole length; the first that is not.
+    pub(crate) fn missing<'a>(&self, named: impl IntoIterator<Item = &'a Segment>) -> Option<String> {
+        let whole = |segment: &Segment| {
+            std::fs::metadata(self.path(&segment.key))
+                .is_ok_and(|data| data.len() >= segment.offset.saturating_add(segment.length))
+        };
+        named.into_iter().find(|segment| !whole(segment)).map(|segment| segment.key.clone())
+    }
+
+    /// Removes what is neither being uploaded nor in what `named` returns.
+    pub(crate) fn sweep(&self, named: impl FnOnce() -> BTreeSet<String>) {
+        // In this order nothing is lost: an upload that begins after the list of files is not in it, and one that
+        // is no longer pending has been taken over by the world before `named` asks it.
+        let Ok(entries) = std::fs::read_dir(&*self.folder) else { return };
+        let files: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+        let pending = self.pending().clone();
+        let named = named();
+        for file in files {
+            if !named.contains(&file) && !pending.contains(&file) {
+                // What cannot be removed now is tried again by the next sweep.
+                let _ = std::fs::remove_file(self.path(&file));
+            }
+        }
+    }
+}
+
+struct Sink {
+    file: File,
+    sha256: Sha256,
+    md5: Md5,
+}
+
+impl Sink {
+    fn write(mut self, gathered: &[Bytes]) -> std::io::Result<Sink> {
+        for data in gathered {
+            self.file.write_all(data)?;
+            self.sha256.update(data);
+            self.md5.update(data);
+        }
+        Ok(self)
+    }
+}
+
+/// Segments as one [`Read`].
+#[derive(Debug)]
+pub(crate) struct Reader {
+    contents: Contents,
+    segments: std::collections::VecDeque<Segment>,
+    open: Option<(File, u64)>,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            if let Some((file, left)) = &mut self.open {
+                if *left > 0 {
+                    let most = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    let n = file.read(&mut buffer[..most])?;
+                    if n == 0 && most > 0 {
+                        return Err(std::io::ErrorKind::UnexpectedEof.into());
+                    }
+                    *left -= n as u64;
+                    return Ok(n);
+                }
+                self.open = None;
+            }
+            let Some(segment) = self.segments.pop_front() else { return Ok(0) };
+            let mut file = File::open(self.contents.path(&segment.key))?;
+            file.seek(SeekFrom::Start(segment.offset))?;
+            self.open = Some((file, segment.length));
+        }
+    }
+}
+
+fn create(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}

@@ -1,0 +1,325 @@
+//! From a host name and a path to who answers: a plane of the world, a deployed application, the page for a
+//! browser, or what only the front knows (`/_local/status`, `/_local/apps`).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::doors::{self, Door};
+use super::gate::{self, Answer, Taken};
+use super::host::Host;
+use super::identity::Passes;
+use super::listen::{Arrival, Cut, Handler};
+use super::page;
+use crate::control::Status;
+use crate::runtime::{self, Runtime};
+use crate::world::{Body, Input, Outcome, Plane, Request, Response, registry};
+
+/// What the page shows of the past.
+const RECENT_MAX: usize = 200;
+
+/// Everything an answer may need.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) host: Arc<Host>,
+    pub(crate) runtime: Runtime,
+    pub(crate) passes: Arc<Passes>,
+    /// What `/_local/status` says.
+    pub(crate) status: Status,
+    /// Plain addresses by app id.
+    pub(crate) plain: RwLock<BTreeMap<String, PlainApp>>,
+    recent: Mutex<VecDeque<Recent>>,
+}
+
+/// An app with a plain HTTP port of its own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct PlainApp {
+    /// ARM id, lower case.
+    pub(crate) id: String,
+    /// Name as created.
+    pub(crate) name: String,
+    /// Its host name.
+    pub(crate) fqdn: String,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+}
+
+/// A request that was answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Recent {
+    pub(crate) at: Timestamp,
+    pub(crate) method: String,
+    pub(crate) host: String,
+    pub(crate) path: String,
+    /// 0: cut.
+    pub(crate) status: u16,
+    /// Azure's code of a refusal.
+    pub(crate) code: String,
+    pub(crate) took: Duration,
+}
+
+impl Front {
+    pub(crate) fn new(host: Arc<Host>, runtime: Runtime, passes: Arc<Passes>, status: Status) -> Front {
+        Front { host, runtime, passes, status, plain: RwLock::default(), recent: Mutex::default() }
+    }
+
+    /// The last requests, newest first.
+    pub(crate) fn recent(&self) -> Vec<Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Plain addresses of apps, by id.
+    pub(crate) fn plain_apps(&self) -> Vec<PlainApp> {
+        self.plain.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn remember(&self, recent: Recent) {
+        let mut all = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        all.truncate(RECENT_MAX - 1);
+        all.push_front(recent);
+    }
+
+    async fn plane(
+        &self,
+        plane: Plane,
+        authority: &str,
+        scheme: &str,
+        request: http::Request<Incoming>,
+    ) -> Result<Answer, Cut> {
+        let begun = Instant::now();
+        let mut recent = Recent {
+            at: Timestamp::now(),
+            method: request.method().to_string(),
+            host: doors::host(authority),
+            path: request.uri().path().to_owned(),
+            status: 0,
+            code: String::new(),
+            took: Duration::ZERO,
+        };
+        let answered = match gate::take(&self.host.contents, plane, authority, scheme, request).await {
+            Ok(taken) => self.ask(taken).await,
+            Err(refused) => Ok(refused),
+        };
+        recent.took = begun.elapsed();
+        if let Ok(response) = &answered {
+            recent.status = response.status;
+            recent.code = code(response);
+        }
+        // Polls of clients and of the page itself would fill the list.
+        if !recent.path.starts_with("/_local/status") {
+            self.remember(recent);
+        }
+        answered.map(|response| gate::give(&self.host.contents, response))
+    }
+
+    /// The world's answer, when and if a fault lets it out.
+    async fn ask(&self, taken: Taken) -> Result<Response, Cut> {
+        let Taken { mut request, upload } = taken;
+        let (plane, id) = (request.plane.clone(), request.id.clone());
+        if let Err(refused) = self.complete(&mut request).await {
+            return Ok(refused);
+        }
+        let applied = self.host.apply(Input::Request(request));
+        // From here on the world names the content, or nobody does.
+        drop(upload);
+        let outcome = match applied {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let message = format!("Local Azure cannot keep its state, so nothing was changed: {}.", chain(&error));
+                return Ok(gate::refusal(&plane, 500, "InternalServerError", &message, &id));
+            }
+        };
+        let Outcome { response, dropped, hold_until, changed: _ } = outcome;
+        if let Some(until) = hold_until {
+            self.hold(until).await;
+        }
+        match response {
+            Some(response) if !dropped => Ok(response),
+            _ => Err(Cut),
+        }
+    }
+
+    /// Hashes what a registry upload consists of when this request completes it: pieces came one by one, and the
+    /// world sees no bytes.
+    async fn complete(&self, request: &mut Request) -> Result<(), Response> {
+        let Plane::Registry { name } = &request.plane else { return Ok(()) };
+        let Some(mut segments) = self.host.read(|world| registry::completing(world, name, request)) else {
+            return Ok(());
+        };
+        if let Body::Stored(last) = &request.body {
+            segments.extend(last.iter().cloned());
+        }
+        let contents = self.host.contents.clone();
+        let hashed = tokio::task::spawn_blocking(move || contents.sha256(&segments)).await;
+        match hashed.map_err(std::io::Error::other).and_then(|hashed| hashed) {
+            Ok(sha256) => {
+                request.headers.insert(registry::COMPLETE_SHA256.to_owned(), sha256);
+                Ok(())
+            }
+            Err(error) => Err(gate::refusal(
+                &request.plane,
+                500,
+                "InternalError",
+                &format!("An upload cannot be read: {error}"),
+                &request.id,
+            )),
+        }
+    }
+
+    /// Waits until the world's clock, which `/_local/clock` moves too, has passed `until`.
+    async fn hold(&self, until: Timestamp) {
+        let mut changes = self.host.changes();
+        loop {
+            let ahead = self.host.read(|world| world.ahead);
+            let left = until.duration_since(Timestamp::now().saturating_add(ahead).unwrap_or(Timestamp::MAX));
+            let Ok(left) = Duration::try_from(left) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// What only the front knows of `/_local/…`; the rest is the world's.
+    async fn own(&self, path: &str, request: &http::Request<Incoming>) -> Option<Response> {
+        match (request.method(), path) {
+            (&http::Method::GET, "/_local/status") => Some(Response::json(200, &json!(self.status))),
+            (&http::Method::GET, "/_local/apps") => Some(Response::json(200, &json!({"value": self.plain_apps()}))),
+            _ => None,
+        }
+    }
+}
+
+/// The HTTPS port: every plane and the applications.
+#[derive(Clone, Debug)]
+pub(crate) struct Main(pub(crate) Arc<Front>);
+
+impl Handler for Main {
+    async fn answer(&self, arrival: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        let front = &self.0;
+        let Some(authority) = authority(&request) else {
+            return Ok(give(front, Response::error(400, "BadRequest", "The request has no Host header.")));
+        };
+        match doors::door(&authority) {
+            Door::App(host) => {
+                let door = runtime::Door::Host(&host);
+                Ok(front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
+            }
+            Door::Plane(Plane::Arm) => {
+                let path = request.uri().path().to_owned();
+                if path.starts_with("/_local/") || path == "/_local" {
+                    if foreign(&request, &authority) {
+                        let message = "Pages of other origins may not steer local Azure.";
+                        return Ok(give(front, Response::error(403, "Forbidden", message)));
+                    }
+                    if let Some(response) = front.own(&path, &request).await {
+                        return Ok(give(front, response));
+                    }
+                    return front.plane(Plane::Control, &authority, "https", request).await;
+                }
+                if path == "/" && request.method() == http::Method::GET && wants_html(&request) {
+                    return Ok(page::show(front));
+                }
+                front.plane(Plane::Arm, &authority, "https", request).await
+            }
+            Door::Plane(plane) => front.plane(plane, &authority, "https", request).await,
+        }
+    }
+}
+
+/// The identity endpoint: plain HTTP, for deployed workloads that show their pass.
+#[derive(Clone, Debug)]
+pub(crate) struct IdentityEndpoint(pub(crate) Arc<Front>);
+
+impl Handler for IdentityEndpoint {
+    async fn answer(&self, _: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        let front = &self.0;
+        let refuse = |status, message: &str| {
+            let body = json!({"statusCode": status, "message": message});
+            Ok(give(front, Response::json(status, &body)))
+        };
+        if request.uri().path().trim_end_matches('/') != "/msi/token" {
+            return refuse(404, "The identity endpoint is /msi/token.");
+        }
+        let pass = request.headers().get("x-identity-header").and_then(|pass| pass.to_str().ok());
+        let Some(pass) = pass else {
+            return refuse(400, "The header X-IDENTITY-HEADER is missing.");
+        };
+        let Some(workload) = front.passes.check(pass) else {
+            return refuse(401, "The header X-IDENTITY-HEADER is not this workload's IDENTITY_HEADER.");
+        };
+        let authority = authority(&request).unwrap_or_else(|| "127.0.0.1".into());
+        front.plane(Plane::Identity { workload }, &authority, "http", request).await
+    }
+}
+
+/// The plain HTTP port of one application.
+#[derive(Clone, Debug)]
+pub(crate) struct PlainPort {
+    pub(crate) front: Arc<Front>,
+    /// The app's id, lower case.
+    pub(crate) app: String,
+}
+
+impl Handler for PlainPort {
+    async fn answer(&self, arrival: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        let door = runtime::Door::App(&self.app);
+        Ok(self.front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
+    }
+}
+
+fn give(front: &Front, response: Response) -> Answer {
+    gate::give(&front.host.contents, response)
+}
+
+/// Whom the client thinks it talks to: HTTP/2's `:authority`, or the Host header.
+fn authority(request: &http::Request<Incoming>) -> Option<String> {
+    let header = || request.headers().get(http::header::HOST)?.to_str().ok().map(str::to_owned);
+    request.uri().authority().map(|authority| authority.as_str().to_owned()).or_else(header)
+}
+
+/// A browser's page from elsewhere, by the Origin it cannot forge.
+fn foreign(request: &http::Request<Incoming>, authority: &str) -> bool {
+    let Some(origin) = request.headers().get(http::header::ORIGIN) else { return false };
+    !origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&format!("https://{authority}")))
+}
+
+fn wants_html(request: &http::Request<Incoming>) -> bool {
+    let accept = request.headers().get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Azure's code of a refusal, wherever the plane puts it.
+fn code(response: &Response) -> String {
+    if response.status < 400 {
+        return String::new();
+    }
+    let header = |name: &str| response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    if let Some((_, code)) = header("x-ms-error-code") {
+        return code.clone();
+    }
+    let Body::Bytes(bytes) = &response.body else { return String::new() };
+    let Ok(body) = serde_json::from_slice::<Value>(bytes) else { return String::new() };
+    let places = [&body["error"]["code"], &body["errors"][0]["code"], &body["error"], &body["code"]];
+    places.iter().find_map(|code| code.as_str()).unwrap_or_default().to_owned()
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

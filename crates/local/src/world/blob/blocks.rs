@@ -1,0 +1,199 @@
+//! Block blobs put together from blocks, and append blobs that grow.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::refusal::{invalid_header, refuse};
+use super::{Ask, Blob, BlobKind, blobs, conditions, http_date, xml};
+use crate::world::http::{Segment, slice};
+use crate::world::{Body, Response, World};
+
+/// Azure's limits.
+const COMMITTED_MAX: usize = 50_000;
+const STAGED_MAX: usize = 100_000;
+const ID_MAX: usize = 64;
+
+/// `Put Block`.
+pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.who.data(world, ask, "write")?;
+    if ask.header("x-ms-copy-source").is_some() {
+        return Err(refuse(501, "NotImplemented", "Local Azure does not model Put Block From URL."));
+    }
+    let invalid = || {
+        refuse(400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.")
+    };
+    let id = ask.request.query("blockid").ok_or_else(invalid)?;
+    let length = STANDARD.decode(id).map_err(|_| invalid())?.len();
+    if length == 0 || length > ID_MAX {
+        return Err(invalid());
+    }
+    let (segments, _) = ask.content();
+    let [segment] = segments.as_slice() else {
+        return Err(invalid_header("content-length", "0"));
+    };
+    let md5 = blobs::md5_of(&segments);
+    blobs::check_md5(ask, md5.as_deref())?;
+    let there = ask.container(world)?;
+    if there.blobs.get(&ask.blob).is_some_and(|blob| blob.kind != BlobKind::BlockBlob) {
+        return Err(wrong_kind());
+    }
+    let staged = there.staged.get(&ask.blob);
+    // All ids of a blob are of one length.
+    if staged.and_then(|blocks| blocks.keys().next()).is_some_and(|other| other.len() != id.len()) {
+        return Err(refuse(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid."));
+    }
+    if staged.is_some_and(|blocks| blocks.len() >= STAGED_MAX) {
+        return Err(refuse(409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks."));
+    }
+    let (container, _) = ask.change(world)?;
+    container.staged.entry(ask.blob.clone()).or_default().insert(id.to_owned(), segment.clone());
+    let response = Response::empty(201).with("x-ms-request-server-encrypted", "true");
+    Ok(match md5 {
+        Some(md5) => response.with("content-md5", md5),
+        None => response,
+    })
+}
+
+/// `Put Block List`.
+pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    let invalid = || refuse(400, "InvalidXmlDocument", "XML specified is not syntactically valid.");
+    let named = match &ask.request.body {
+        Body::Bytes(bytes) => std::str::from_utf8(bytes).ok().and_then(xml::leaves).ok_or_else(invalid)?,
+        Body::Empty | Body::Stored(_) => return Err(invalid()),
+    };
+    if named.len() > COMMITTED_MAX {
+        return Err(refuse(400, "BlockListTooLong", "The block list may not contain more than 50,000 blocks."));
+    }
+    let there = ask.container(world)?;
+    let empty = BTreeMap::new();
+    let staged = there.staged.get(&ask.blob).unwrap_or(&empty);
+    let before = there.blobs.get(&ask.blob);
+    if before.is_some_and(|blob| blob.kind != BlobKind::BlockBlob) {
+        return Err(wrong_kind());
+    }
+    let committed = before.map(committed).unwrap_or_default();
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut blocks = Vec::new();
+    for (kind, id) in &named {
+        let fresh = staged.get(id).map(|segment| vec![segment.clone()]);
+        let old = || committed.get(id).cloned();
+        let found = match kind.as_str() {
+            "Latest" => fresh.or_else(old),
+            "Uncommitted" => fresh,
+            "Committed" => old(),
+            _ => return Err(invalid()),
+        };
+        let found =
+            found.ok_or_else(|| refuse(400, "InvalidBlockList", "The specified block list is invalid."))?;
+        blocks.push((id.clone(), found.iter().map(|segment| segment.length).sum()));
+        segments.extend(found);
+    }
+    let size = blocks.iter().map(|(_, size)| size).sum();
+    let properties = blobs::sent_properties(ask);
+    let blob = blobs::replace(world, ask, BlobKind::BlockBlob)?;
+    let (etag, modified) = (blob.etag.clone(), blob.modified);
+    let blob = Blob { segments, size, blocks, properties, ..blob };
+    ask.change(world)?.0.blobs.insert(ask.blob.clone(), blob);
+    Ok(blobs::written(201, &etag, modified))
+}
+
+/// `Get Block List`.
+pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.who.data(world, ask, "read")?;
+    let container = ask.container(world)?;
+    let staged = container.staged.get(&ask.blob);
+    let blob = container.blobs.get(&ask.blob);
+    if blob.is_none() && staged.is_none() {
+        return Err(refuse(404, "BlobNotFound", "The specified blob does not exist."));
+    }
+    let which = ask.request.query("blocklisttype").unwrap_or("committed").to_ascii_lowercase();
+    if !matches!(which.as_str(), "committed" | "uncommitted" | "all") {
+        return Err(refuse(400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."));
+    }
+    let block = |id: &str, size: u64| {
+        format!("<Block>{}{}</Block>", xml::element("Name", id), xml::element("Size", &size.to_string()))
+    };
+    let mut body = String::from("<BlockList>");
+    if which != "uncommitted" {
+        let blocks = blob.into_iter().flat_map(|blob| &blob.blocks);
+        let blocks: String = blocks.map(|(id, size)| block(id, *size)).collect();
+        body.push_str(&format!("<CommittedBlocks>{blocks}</CommittedBlocks>"));
+    }
+    if which != "committed" {
+        let blocks = staged.into_iter().flatten();
+        let blocks: String = blocks.map(|(id, segment)| block(id, segment.length)).collect();
+        body.push_str(&format!("<UncommittedBlocks>{blocks}</UncommittedBlocks>"));
+    }
+    body.push_str("</BlockList>");
+    let response = xml::response(200, &body);
+    Ok(match blob {
+        Some(blob) => response
+            .with("etag", blob.etag.as_str())
+            .with("last-modified", http_date(blob.modified))
+            .with("x-ms-blob-content-length", blob.size.to_string()),
+        None => response,
+    })
+}
+
+/// `Append Block`.
+pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.who.add(world, ask)?;
+    let (segments, length) = ask.content();
+    if length == 0 {
+        return Err(invalid_header("content-length", "0"));
+    }
+    blobs::check_md5(ask, blobs::md5_of(&segments).as_deref())?;
+    let blob = ask.blob(world)?;
+    if blob.kind != BlobKind::AppendBlob {
+        return Err(wrong_kind());
+    }
+    conditions::check(ask, Some((&blob.etag, blob.modified)))?;
+    let at = blob.size;
+    if let Some(wanted) = ask.header("x-ms-blob-condition-appendpos") {
+        let wanted: u64 = wanted.parse().map_err(|_| invalid_header("x-ms-blob-condition-appendpos", wanted))?;
+        if wanted != at {
+            return Err(refuse(412, "AppendPositionConditionNotMet", "The append position condition specified was not met."));
+        }
+    }
+    if let Some(max) = ask.header("x-ms-blob-condition-maxsize") {
+        let max: u64 = max.parse().map_err(|_| invalid_header("x-ms-blob-condition-maxsize", max))?;
+        if at + length > max {
+            return Err(refuse(412, "MaxBlobSizeConditionNotMet", "The max blob size condition specified was not met."));
+        }
+    }
+    if blob.blocks.len() >= COMMITTED_MAX {
+        return Err(refuse(409, "BlockCountExceedsLimit", "The committed block count cannot exceed the maximum limit of 50,000 blocks."));
+    }
+    let now = world.now;
+    let (container, etag) = ask.change(world)?;
+    let Some(blob) = container.blobs.get_mut(&ask.blob) else {
+        return Err(refuse(404, "BlobNotFound", "The specified blob does not exist."));
+    };
+    blob.segments.extend(segments);
+    blob.size += length;
+    blob.blocks.push((String::new(), length));
+    blob.properties.content_md5 = None;
+    blob.etag.clone_from(&etag);
+    blob.modified = now;
+    let count = blob.blocks.len();
+    Ok(blobs::written(201, &etag, now)
+        .with("x-ms-blob-append-offset", at.to_string())
+        .with("x-ms-blob-committed-block-count", count.to_string()))
+}
+
+/// Content of each committed block.
+fn committed(blob: &Blob) -> BTreeMap<String, Vec<Segment>> {
+    let mut at = 0;
+    let mut blocks = BTreeMap::new();
+    for (id, size) in &blob.blocks {
+        blocks.insert(id.clone(), slice(&blob.segments, at, *size));
+        at += size;
+    }
+    blocks
+}
+
+fn wrong_kind() -> Response {
+    refuse(409, "InvalidBlobType", "The blob type is invalid for this operation.")
+}

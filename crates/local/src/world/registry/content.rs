@@ -1,0 +1,392 @@
+//! What is in a registry: blobs, manifests, tags, referrers, and lists of them.
+
+use serde_json::{Value, json};
+
+use super::auth;
+use super::{Ask, Manifest, Repository, Tag, digest_of, is_digest, is_tag, refuse};
+use crate::world::http::{Segment, slice};
+use crate::world::{Body, Method, Response, World};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+/// Pages of lists: what Azure answers without `n`, and the most it takes.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1000;
+
+pub(super) fn get_blob(world: &World, ask: &Ask<'_>, repository: &str, digest: &str) -> Result<Response, Response> {
+    if !is_digest(digest) {
+        return Err(refuse(400, "DIGEST_INVALID", "provided digest is invalid", json!({"digest": digest})));
+    }
+    let unknown = || refuse(404, "BLOB_UNKNOWN", "blob unknown to registry", json!({"digest": digest}));
+    let segments = world.registries.blob(ask.name, repository, digest).ok_or_else(unknown)?;
+    let size: u64 = segments.iter().map(|segment| segment.length).sum();
+    let response = |status| {
+        Response::empty(status)
+            .with("content-type", "application/octet-stream")
+            .with("docker-content-digest", digest)
+            .with("etag", format!("\"{digest}\""))
+            .with("accept-ranges", "bytes")
+            .with("cache-control", "max-age=31536000")
+    };
+    if ask.request.method == Method::Head {
+        return Ok(response(200).with("content-length", size.to_string()));
+    }
+    match ask.request.header("range").map(|range| range_of(range, size)) {
+        None | Some(Range::Ignored) => {
+            Ok(Response { body: body(segments.to_vec()), ..response(200) })
+        }
+        Some(Range::Outside) => Ok(response(416).with("content-range", format!("bytes */{size}"))),
+        Some(Range::Bytes(first, last)) => {
+            let part = slice(segments, first, last - first + 1);
+            Ok(Response { body: body(part), ..response(206) }
+                .with("content-range", format!("bytes {first}-{last}/{size}")))
+        }
+    }
+}
+
+pub(super) fn delete_blob(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    digest: &str,
+) -> Result<Response, Response> {
+    let registry = ask.registry(world);
+    let removed = registry.repositories.get_mut(repository).is_some_and(|own| own.blobs.remove(digest));
+    if !removed {
+        return Err(refuse(404, "BLOB_UNKNOWN", "blob unknown to registry", json!({"digest": digest})));
+    }
+    registry.tidy();
+    Ok(Response::empty(202))
+}
+
+pub(super) fn get_manifest(
+    world: &World,
+    ask: &Ask<'_>,
+    repository: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    if ask.repository(world, repository).is_none() {
+        return Err(name_unknown(repository));
+    }
+    let Some((digest, manifest)) = world.registries.manifest(ask.name, repository, reference) else {
+        let message = if is_digest(reference) {
+            format!("manifest sha256 digest {reference:?} is not found")
+        } else {
+            format!("manifest tagged by {reference:?} is not found")
+        };
+        return Err(refuse(404, "MANIFEST_UNKNOWN", &message, json!({"name": repository, "revision": reference})));
+    };
+    if !accepts(ask.request.header("accept"), &manifest.media_type) {
+        let message = format!("{} found, but accept header does not support it", manifest.media_type);
+        return Err(refuse(404, "MANIFEST_UNKNOWN", &message, Value::Null));
+    }
+    let response = Response::empty(200)
+        .with("content-type", manifest.media_type.as_str())
+        .with("docker-content-digest", digest)
+        .with("etag", format!("\"{digest}\""));
+    Ok(match ask.request.method {
+        Method::Head => response.with("content-length", manifest.bytes.len().to_string()),
+        _ => Response { body: Body::Bytes(manifest.bytes.clone()), ..response },
+    })
+}
+
+pub(super) fn put_manifest(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    let bytes = ask.bytes().to_vec();
+    let digest = digest_of(&bytes);
+    if reference.contains(':') {
+        if digest != reference {
+            return Err(refuse(
+                400,
+                "DIGEST_INVALID",
+                "provided digest did not match uploaded content",
+                json!({"digest": reference}),
+            ));
+        }
+    } else if !is_tag(reference) {
+        return Err(refuse(400, "TAG_INVALID", "manifest tag is invalid", json!({"tag": reference})));
+    }
+    let document = read(&bytes, ask.request.header("content-type"))?;
+    check_named(world, ask, repository, &document)?;
+    let now = world.now;
+    let registry = ask.registry(world).make(repository, now);
+    registry.updated = now;
+    registry.manifests.entry(digest.clone()).or_insert_with(|| Manifest {
+        media_type: document.media_type,
+        bytes,
+        subject: document.subject.clone(),
+        artifact_type: document.artifact_type,
+        created: now,
+    });
+    if !reference.contains(':') {
+        let tag = registry.tags.entry(reference.to_owned());
+        let tag = tag.or_insert_with(|| Tag { digest: digest.clone(), created: now, updated: now });
+        tag.digest = digest.clone();
+        tag.updated = now;
+    }
+    let response = Response::empty(201)
+        .with("location", format!("/v2/{repository}/manifests/{digest}"))
+        .with("docker-content-digest", digest);
+    Ok(match document.subject {
+        Some(subject) => response.with("oci-subject", subject),
+        None => response,
+    })
+}
+
+pub(super) fn delete_manifest(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    if !is_digest(reference) {
+        let message = "a manifest can be deleted by its digest only";
+        return Err(refuse(405, "UNSUPPORTED", message, json!({"reference": reference})));
+    }
+    remove_manifest(world, ask, repository, reference)?;
+    Ok(Response::empty(202))
+}
+
+/// Removes a manifest, the tags that name it, and blobs that only it needed.
+pub(super) fn remove_manifest(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    digest: &str,
+) -> Result<(), Response> {
+    let now = world.now;
+    let registry = ask.registry(world);
+    let own = registry.repositories.get_mut(repository).ok_or_else(|| name_unknown(repository))?;
+    let Some(removed) = own.manifests.remove(digest) else {
+        let message = format!("manifest sha256 digest {digest:?} is not found");
+        return Err(refuse(404, "MANIFEST_UNKNOWN", &message, Value::Null));
+    };
+    own.tags.retain(|_, tag| tag.digest != digest);
+    own.updated = now;
+    // Blobs that no manifest has named yet may belong to a push under way, and stay.
+    let named = |manifest: &Manifest| read(&manifest.bytes, None).map(|document| document.blobs).unwrap_or_default();
+    let kept: Vec<String> = own.manifests.values().flat_map(named).collect();
+    for digest in named(&removed) {
+        if !kept.contains(&digest) {
+            own.blobs.remove(&digest);
+        }
+    }
+    if own.manifests.is_empty() {
+        registry.repositories.remove(repository);
+    }
+    registry.tidy();
+    Ok(())
+}
+
+pub(super) fn tags(world: &World, ask: &Ask<'_>, repository: &str) -> Result<Response, Response> {
+    let own = ask.repository(world, repository).ok_or_else(|| name_unknown(repository))?;
+    let (page, next) = page(ask, own.tags.keys())?;
+    let body = json!({"name": repository, "tags": page});
+    Ok(linked(Response::json(200, &body), next, &format!("/v2/{repository}/tags/list")))
+}
+
+pub(super) fn catalog(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
+    auth::check_catalog(world, ask)?;
+    let (page, next) = page(ask, repositories(world, ask).map(|(name, _)| name))?;
+    Ok(linked(Response::json(200, &json!({"repositories": page})), next, "/v2/_catalog"))
+}
+
+/// Repositories that hold anything.
+pub(super) fn repositories<'w>(
+    world: &'w World,
+    ask: &Ask<'_>,
+) -> impl Iterator<Item = (&'w String, &'w Repository)> + use<'w> {
+    let registry = world.registries.registries.get(ask.name);
+    registry
+        .into_iter()
+        .flat_map(|registry| &registry.repositories)
+        .filter(|(_, repository)| !repository.manifests.is_empty())
+}
+
+/// `GET …/referrers/<digest>`: manifests whose `subject` this is.
+pub(super) fn referrers(
+    world: &World,
+    ask: &Ask<'_>,
+    repository: &str,
+    digest: &str,
+) -> Result<Response, Response> {
+    if !is_digest(digest) {
+        return Err(refuse(400, "DIGEST_INVALID", "provided digest is invalid", json!({"digest": digest})));
+    }
+    let filter = ask.request.query("artifactType");
+    let own = ask.repository(world, repository);
+    let manifests = own.into_iter().flat_map(|own| &own.manifests);
+    let named: Vec<Value> = manifests
+        .filter(|(_, manifest)| manifest.subject.as_deref() == Some(digest))
+        .filter(|(_, manifest)| filter.is_none_or(|filter| manifest.artifact_type.as_deref() == Some(filter)))
+        .map(|(digest, manifest)| {
+            let mut entry =
+                json!({"mediaType": manifest.media_type, "digest": digest, "size": manifest.bytes.len()});
+            if let Some(kind) = &manifest.artifact_type {
+                entry["artifactType"] = json!(kind);
+            }
+            let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+            if let Some(annotations) = document.get("annotations") {
+                entry["annotations"] = annotations.clone();
+            }
+            entry
+        })
+        .collect();
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": named});
+    let response = Response {
+        status: 200,
+        headers: vec![("content-type".into(), INDEX.into())],
+        body: Body::Bytes(index.to_string().into_bytes()),
+    };
+    Ok(if filter.is_some() { response.with("oci-filters-applied", "artifactType") } else { response })
+}
+
+pub(super) fn name_unknown(repository: &str) -> Response {
+    refuse(404, "NAME_UNKNOWN", "repository name not known to registry", json!({"name": repository}))
+}
+
+/// What a manifest says, as far as a registry looks.
+struct Document {
+    media_type: String,
+    /// Digests of config and layers that must be there.
+    blobs: Vec<String>,
+    /// Digests of manifests that must be there.
+    manifests: Vec<String>,
+    subject: Option<String>,
+    artifact_type: Option<String>,
+}
+
+fn read(bytes: &[u8], content_type: Option<&str>) -> Result<Document, Response> {
+    let invalid = |why: &str| refuse(400, "MANIFEST_INVALID", "manifest invalid", json!({"reason": why}));
+    let document: Value = serde_json::from_slice(bytes).map_err(|e| invalid(&e.to_string()))?;
+    if document["schemaVersion"] != 2 {
+        return Err(invalid("schemaVersion is not 2"));
+    }
+    let said = document["mediaType"].as_str();
+    let sent = content_type.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    if let (Some(said), Some(sent)) = (said, sent)
+        && said != sent
+    {
+        return Err(invalid(&format!("mediaType is {said}, Content-Type is {sent}")));
+    }
+    let guessed = || if document["manifests"].is_array() { INDEX } else { IMAGE };
+    let media_type = said.or(sent).unwrap_or_else(guessed);
+    let digest = |descriptor: &Value| {
+        descriptor["digest"].as_str().filter(|digest| is_digest(digest)).map(str::to_owned)
+    };
+    let list = |name: &str| document[name].as_array().into_iter().flatten();
+    let all = |entries: Vec<Option<String>>| entries.into_iter().collect::<Option<Vec<_>>>();
+    let (blobs, manifests) = match media_type {
+        IMAGE | DOCKER_IMAGE => {
+            let config = document.get("config").ok_or_else(|| invalid("there is no config"))?;
+            // Layers that are to be fetched elsewhere need not be here.
+            let layers = list("layers").filter(|layer| layer.get("urls").is_none());
+            let blobs = std::iter::once(config).chain(layers).map(digest).collect();
+            (all(blobs).ok_or_else(|| invalid("a descriptor has no sha256 digest"))?, Vec::new())
+        }
+        INDEX | DOCKER_LIST => {
+            if !document["manifests"].is_array() {
+                return Err(invalid("there is no list of manifests"));
+            }
+            let manifests = list("manifests").map(digest).collect();
+            (Vec::new(), all(manifests).ok_or_else(|| invalid("a descriptor has no sha256 digest"))?)
+        }
+        other => return Err(invalid(&format!("{other} is no known type of manifest"))),
+    };
+    let subject = document.get("subject").and_then(digest);
+    let config_type = document["config"]["mediaType"].as_str();
+    let artifact_type = document["artifactType"].as_str().or(config_type).map(str::to_owned);
+    Ok(Document { media_type: media_type.to_owned(), blobs, manifests, subject, artifact_type })
+}
+
+fn check_named(world: &World, ask: &Ask<'_>, repository: &str, document: &Document) -> Result<(), Response> {
+    let own = ask.repository(world, repository);
+    for digest in &document.blobs {
+        if !own.is_some_and(|own| own.blobs.contains(digest)) {
+            let detail = json!({"digest": digest});
+            return Err(refuse(400, "MANIFEST_BLOB_UNKNOWN", "manifest blob unknown to registry", detail));
+        }
+    }
+    for digest in &document.manifests {
+        if !own.is_some_and(|own| own.manifests.contains_key(digest)) {
+            let detail = json!({"digest": digest});
+            return Err(refuse(400, "MANIFEST_BLOB_UNKNOWN", "manifest unknown to registry", detail));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an `Accept` header takes a type; none, and anything with a `*`, takes all.
+fn accepts(accept: Option<&str>, media_type: &str) -> bool {
+    let Some(accept) = accept else { return true };
+    accept.split(',').any(|entry| {
+        let entry = entry.split(';').next().unwrap_or_default().trim();
+        entry.is_empty() || entry.contains('*') || entry.eq_ignore_ascii_case(media_type)
+            // What asks for JSON takes what is JSON.
+            || entry.eq_ignore_ascii_case("application/json")
+    })
+}
+
+enum Range {
+    /// Not a range that must be kept to.
+    Ignored,
+    Outside,
+    /// First and last byte.
+    Bytes(u64, u64),
+}
+
+fn range_of(range: &str, size: u64) -> Range {
+    let Some(range) = range.trim().strip_prefix("bytes=") else { return Range::Ignored };
+    let Some((first, last)) = range.split_once('-') else { return Range::Ignored };
+    match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last && first < size => Range::Bytes(first, last.min(size - 1)),
+        (Ok(first), Err(_)) if last.trim().is_empty() && first < size => Range::Bytes(first, size - 1),
+        (Err(_), Ok(suffix)) if first.trim().is_empty() && suffix > 0 && size > 0 => {
+            Range::Bytes(size.saturating_sub(suffix), size - 1)
+        }
+        (Ok(_), _) => Range::Outside,
+        _ => Range::Ignored,
+    }
+}
+
+fn body(segments: Vec<Segment>) -> Body {
+    if segments.is_empty() { Body::Empty } else { Body::Stored(segments) }
+}
+
+/// One page by `n` and `last`, and the last entry when there are more.
+fn page<'k>(ask: &Ask<'_>, keys: impl Iterator<Item = &'k String>) -> Result<(Vec<&'k String>, Option<String>), Response> {
+    let n = match ask.request.query("n") {
+        None => PAGE,
+        Some(n) => match n.parse::<usize>() {
+            Ok(n) if n > 0 => n.min(PAGE_MAX),
+            _ => {
+                let detail = json!({"n": n});
+                return Err(refuse(400, "PAGINATION_NUMBER_INVALID", "invalid number of results requested", detail));
+            }
+        },
+    };
+    let last = ask.request.query("last");
+    let mut keys = keys.filter(|key| last.is_none_or(|last| key.as_str() > last));
+    let page: Vec<&String> = keys.by_ref().take(n).collect();
+    let more = keys.next().is_some();
+    let next = page.last().filter(|_| more).map(|last| format!("last={}&n={n}", encode(last)));
+    Ok((page, next))
+}
+
+fn encode(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn linked(response: Response, next: Option<String>, path: &str) -> Response {
+    match next {
+        Some(query) => response.with("link", format!("<{path}?{query}>; rel=\"next\"")),
+        None => response,
+    }
+}
