@@ -101,27 +101,41 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), JournalError>
     let explain = |error: rusqlite::Error| explain(path, &error);
     connection.busy_timeout(LOCK_WAIT).map_err(explain)?;
     connection.set_prepared_statement_cache_capacity(64);
-    recognise(connection, path)?;
+    let found = recognise(connection, path)?;
     // WAL: readers (`runs show`, a dashboard) never hold up the run. FULL: a commit is on the disk, not on its way.
     // `fullfsync`: on macOS, where `fsync` alone does not reach the disk.
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;")
         .map_err(explain)?;
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-    if is_empty(&transaction).map_err(explain)? {
-        transaction.execute_batch(SCHEMA).map_err(explain)?;
-        transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
-        transaction.pragma_update(None, "user_version", FORMAT).map_err(explain)?;
+    match found {
+        Found::Nothing => make(connection).map_err(explain),
+        // Nothing is written: who only reads does not wait for who writes.
+        Found::Journal => Ok(()),
     }
-    transaction.commit().map_err(explain)
+}
+
+/// Makes an empty file a journal, unless another process does so at the same moment.
+fn make(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if is_empty(&transaction)? {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    transaction.commit()
+}
+
+/// What a file turned out to be.
+enum Found {
+    Nothing,
+    Journal,
 }
 
 /// That the file is empty, or a sound journal of a format that we know.
-fn recognise(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+fn recognise(connection: &Connection, path: &Path) -> Result<Found, JournalError> {
     let explain = |error: rusqlite::Error| explain(path, &error);
     if is_empty(connection).map_err(explain)? {
-        return Ok(());
+        return Ok(Found::Nothing);
     }
     let pragma =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(explain);
@@ -140,7 +154,7 @@ fn recognise(connection: &Connection, path: &Path) -> Result<(), JournalError> {
             return Err(JournalError::Corrupt { path: path.to_owned(), why: verdict });
         }
     }
-    Ok(())
+    Ok(Found::Journal)
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
