@@ -20,7 +20,9 @@ const OPENED_BY_NAME: &[&str] = &["libnss_dns.so.2", "libnss_files.so.2", "libre
 /// Makes the tree that every image has.
 pub(crate) fn tree() -> Result<Tree, Error> {
     let mut tree = Tree::new();
-    for folder in ["usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local/bin", "etc", "var", "root", "app"] {
+    for folder in
+        ["usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local/bin", "etc", "var", "root", "app"]
+    {
         tree.folder(folder);
     }
     // Where the container's runtime mounts its own.
@@ -58,9 +60,14 @@ pub(crate) fn tree() -> Result<Tree, Error> {
 
 /// Variables that every image sets.
 pub(crate) fn env(path: &str) -> Vec<(String, String)> {
-    [("PATH", path), ("HOME", "/home/app"), ("LANG", "C.UTF-8"), ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    [
+        ("PATH", path),
+        ("HOME", "/home/app"),
+        ("LANG", "C.UTF-8"),
+        ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// The search path of an image with nothing special in it.
@@ -68,7 +75,9 @@ pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Adds `/bin/sh` and `env`: start commands with variables in them need the one, `#!/usr/bin/env node` the other.
 pub(crate) fn add_shell(tree: &mut Tree) -> Result<(), Error> {
-    for (name, why) in [("sh", "start commands with variables run in it"), ("env", "installed scripts begin with it")] {
+    for (name, why) in
+        [("sh", "start commands with variables run in it"), ("env", "installed scripts begin with it")]
+    {
         let tool = toolchain::find(name, why)?;
         let real = tool.path.canonicalize().map_err(Error::io("read", &tool.path))?;
         tree.file(&format!("usr/bin/{name}"), &real, true);

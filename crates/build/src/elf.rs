@@ -30,7 +30,9 @@ pub(crate) struct Elf {
 pub(crate) fn read(path: &Path) -> Result<Option<Elf>, Error> {
     let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
     let mut magic = [0; 4];
-    if std::io::Read::read(&mut (&file), &mut magic).map_err(Error::io("read", path))? < 4 || &magic != b"\x7fELF" {
+    if std::io::Read::read(&mut (&file), &mut magic).map_err(Error::io("read", path))? < 4
+        || &magic != b"\x7fELF"
+    {
         return Ok(None);
     }
     Ok(parse(&ReadCache::new(file)).ok())
@@ -58,7 +60,8 @@ fn parse(data: &ReadCache<std::fs::File>) -> object::read::Result<Elf> {
     let (Some(table), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
         return Ok(found);
     };
-    let strings = segments.iter().find_map(|segment| segment.data_range(endian, data, table, size).ok().flatten());
+    let strings =
+        segments.iter().find_map(|segment| segment.data_range(endian, data, table, size).ok().flatten());
     let Some(strings) = strings else { return Ok(found) };
     let text = |offset: u64| {
         let rest = strings.get(offset as usize..).unwrap_or_default();
@@ -66,7 +69,8 @@ fn parse(data: &ReadCache<std::fs::File>) -> object::read::Result<Elf> {
         String::from_utf8_lossy(&rest[..end]).into_owned()
     };
     for row in dynamic {
-        let folders = || text(row.d_val(endian)).split(':').filter(|f| !f.is_empty()).map(str::to_owned).collect();
+        let folders =
+            || text(row.d_val(endian)).split(':').filter(|f| !f.is_empty()).map(str::to_owned).collect();
         match u32::try_from(row.d_tag(endian)) {
             Ok(elf::DT_NEEDED) => found.needed.push(text(row.d_val(endian))),
             Ok(elf::DT_RPATH) => found.rpath = folders(),
@@ -94,7 +98,11 @@ pub(crate) struct Missing {
 
 /// Adds to `tree` the loader and all libraries that `roots` need and that neither `tree` nor `below` has.
 /// What is not found is given back: a program cannot run without it, a plug-in may never be loaded.
-pub(crate) fn add_libraries(tree: &mut Tree, below: Option<&Tree>, roots: Vec<Both>) -> Result<Vec<Missing>, Error> {
+pub(crate) fn add_libraries(
+    tree: &mut Tree,
+    below: Option<&Tree>,
+    roots: Vec<Both>,
+) -> Result<Vec<Missing>, Error> {
     let system = System::read();
     let mut missing = Vec::new();
     let mut seen = BTreeSet::new();
@@ -114,7 +122,11 @@ pub(crate) fn add_libraries(tree: &mut Tree, below: Option<&Tree>, roots: Vec<Bo
         }
         let own = Folder::of(&elf.rpath, &file);
         let search = Search {
-            rpath: if elf.runpath.is_empty() { own.iter().chain(&inherited).cloned().collect() } else { Vec::new() },
+            rpath: if elf.runpath.is_empty() {
+                own.iter().chain(&inherited).cloned().collect()
+            } else {
+                Vec::new()
+            },
             runpath: Folder::of(&elf.runpath, &file),
         };
         for name in &elf.needed {
@@ -150,7 +162,8 @@ impl Folder {
     fn of(folders: &[String], file: &Both) -> Vec<Folder> {
         let here = file.here.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
         let there = file.there.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let fill = |folder: &str, origin: &str| folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin);
+        let fill =
+            |folder: &str, origin: &str| folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin);
         folders
             .iter()
             .map(|folder| Folder { here: fill(folder, &here).into(), there: fill(folder, &there) })
@@ -183,7 +196,11 @@ impl Search {
             }
             // The loader in the image has no cache file: it finds what lies in its own folders. A library from a
             // folder that only this machine's configuration names moves to where it will be found.
-            let there = if system.own.contains(folder) { folder.to_string_lossy().into_owned() } else { primary.to_owned() };
+            let there = if system.own.contains(folder) {
+                folder.to_string_lossy().into_owned()
+            } else {
+                primary.to_owned()
+            };
             return Some(Both { here, there: format!("{there}/{name}") });
         }
         None
@@ -207,8 +224,12 @@ impl System {
         configured(Path::new("/etc/ld.so.conf"), &mut folders, 0);
         let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
         let of_debian = ["/lib", "/usr/lib"].map(|folder| format!("{folder}/{triplet}"));
-        let own: Vec<PathBuf> =
-            of_debian.iter().map(String::as_str).chain(Self::OWN.iter().copied()).map(PathBuf::from).collect();
+        let own: Vec<PathBuf> = of_debian
+            .iter()
+            .map(String::as_str)
+            .chain(Self::OWN.iter().copied())
+            .map(PathBuf::from)
+            .collect();
         folders.extend(own.iter().cloned());
         folders.push("/usr/local/lib".into());
         let mut seen = BTreeSet::new();
@@ -242,7 +263,8 @@ fn configured(file: &Path, folders: &mut Vec<PathBuf>, depth: usize) {
             Some(pattern) => {
                 let pattern = Path::new(pattern.trim());
                 let (Some(folder), Some(end)) = (pattern.parent(), pattern.extension()) else { continue };
-                let inside = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+                let inside =
+                    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
                 let mut files: Vec<PathBuf> = inside.filter(|path| path.extension() == Some(end)).collect();
                 files.sort();
                 files.iter().for_each(|file| configured(file, folders, depth + 1));
@@ -288,7 +310,8 @@ pub(crate) fn stripped(path: &Path) -> Result<Vec<u8>, Error> {
         let header = elf::FileHeader64::<Endianness>::parse(bytes)?;
         let endian = header.endian()?;
         let segments = header.program_headers(endian, bytes)?;
-        let table = header.e_phoff(endian) + u64::from(header.e_phnum(endian)) * u64::from(header.e_phentsize(endian));
+        let table = header.e_phoff(endian)
+            + u64::from(header.e_phnum(endian)) * u64::from(header.e_phentsize(endian));
         let ends = segments.iter().map(|segment| segment.p_offset(endian) + segment.p_filesz(endian));
         Ok(ends.chain([table]).max().unwrap_or(0))
     };

@@ -74,7 +74,9 @@ impl Job<'_> {
 fn start_help(language: &str) -> &'static str {
     match language {
         "node" => "add a `start` script to package.json, or give the service a `command`",
-        "python" => "add a Procfile with a line `web: …`, name the main file main.py or app.py, or give the service a `command`",
+        "python" => {
+            "add a Procfile with a line `web: …`, name the main file main.py or app.py, or give the service a `command`"
+        }
         _ => "give the service a `command`",
     }
 }
@@ -118,7 +120,9 @@ impl Folder {
         }
         let full = self.root.join(path);
         match std::fs::read(&full) {
-            Ok(bytes) => Ok(Some(Text { file: path.into(), full, text: String::from_utf8_lossy(&bytes).into() })),
+            Ok(bytes) => {
+                Ok(Some(Text { file: path.into(), full, text: String::from_utf8_lossy(&bytes).into() }))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => Ok(None),
             Err(error) => Err(Error::io("read", full)(error)),

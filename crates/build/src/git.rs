@@ -11,7 +11,8 @@ const HASH_LENGTH: usize = 12;
 pub(crate) fn tag(dir: &Path, content: &str) -> String {
     let content = &content[..content.len().min(HASH_LENGTH)];
     let dir = if dir.is_file() { dir.parent().unwrap_or(Path::new(".")) } else { dir };
-    let Some(commit) = ask(dir, &["rev-parse", "--short=12", "HEAD"]).filter(|commit| !commit.is_empty()) else {
+    let Some(commit) = ask(dir, &["rev-parse", "--short=12", "HEAD"]).filter(|commit| !commit.is_empty())
+    else {
         return content.to_owned();
     };
     // A folder that git ignores, or knows nothing in, has no history of its own.

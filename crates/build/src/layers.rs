@@ -68,7 +68,8 @@ impl Shelf {
 
     /// Packs a tree and remembers it under a key of the caller's.
     pub(crate) fn pack_as(&self, key: &str, tree: &Tree, holds: Holds) -> Result<Layer, Error> {
-        let temporary = tempfile::NamedTempFile::new_in(&self.layers).map_err(Error::io("write in", &self.layers))?;
+        let temporary =
+            tempfile::NamedTempFile::new_in(&self.layers).map_err(Error::io("write in", &self.layers))?;
         let compressed = HashWriter::new(BufWriter::with_capacity(1 << 16, temporary));
         // No name and no time in the header, and "unknown" for the system: the same bytes everywhere.
         let encoder = GzBuilder::new().mtime(0).operating_system(255).write(compressed, LEVEL);
@@ -79,7 +80,8 @@ impl Shelf {
         let encoder = encoder.into_inner().map_err(|error| failed()(error.into_error()))?;
         let (file, digest, size) = encoder.finish().map_err(failed())?.finish();
         let temporary = file.into_inner().map_err(|error| failed()(error.into_error()))?;
-        let record = Record { digest: format!("sha256:{digest}"), diff_id: format!("sha256:{diff_id}"), size };
+        let record =
+            Record { digest: format!("sha256:{digest}"), diff_id: format!("sha256:{diff_id}"), size };
         let path = self.path(&record.digest);
         temporary.persist(&path).map_err(|error| Error::io("write", &path)(error.error))?;
         write_whole(&self.keys.join(key), &serde_json::to_vec(&record).expect("a record is plain text"))?;

@@ -104,7 +104,8 @@ pub fn fingerprint(spec: &Spec) -> Result<Fingerprint, Error> {
 pub fn build(spec: &Spec, scratch: &Path, log: &mut dyn FnMut(&str)) -> Result<Image, Error> {
     if !cfg!(target_os = "linux") {
         return Err(Error::Unsupported {
-            what: "the direct builder makes images of this machine's own runtime, and this is not Linux".into(),
+            what: "the direct builder makes images of this machine's own runtime, and this is not Linux"
+                .into(),
             help: "build with Docker or Podman, or on a Linux machine".into(),
         });
     }

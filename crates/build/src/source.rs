@@ -4,16 +4,33 @@
 //! virtual environments, caches), version control, `landfall.toml` itself, and whatever looks like a secret.
 //! A line `!name` in `.landfallignore` brings a file back that would be left out as a secret or as a tool's own.
 
-use crate::hash::{self, Mixer};
 use crate::Error;
+use crate::hash::{self, Mixer};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Folders that tools make and can make again, wherever they stand.
 const TOOLS_OWN: &[&str] = &[
-    ".git", ".hg", ".svn", ".landfall", "node_modules", "__pycache__", ".venv", ".tox", ".nox", ".pytest_cache",
-    ".mypy_cache", ".ruff_cache", ".idea", ".vscode", ".next", ".nuxt", ".svelte-kit", ".angular", ".turbo",
+    ".git",
+    ".hg",
+    ".svn",
+    ".landfall",
+    "node_modules",
+    "__pycache__",
+    ".venv",
+    ".tox",
+    ".nox",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".idea",
+    ".vscode",
+    ".next",
+    ".nuxt",
+    ".svelte-kit",
+    ".angular",
+    ".turbo",
     ".parcel-cache",
 ];
 
@@ -80,7 +97,8 @@ impl Source {
                 continue;
             }
             if kind.is_symlink() {
-                let target = std::fs::read_link(entry.path()).map_err(Error::io("read the link", entry.path()))?;
+                let target =
+                    std::fs::read_link(entry.path()).map_err(Error::io("read the link", entry.path()))?;
                 if stays_inside(&path, &target) {
                     let target = target.to_string_lossy().into_owned();
                     files.push(SourceFile { path, what: What::Link { target } });
@@ -207,7 +225,8 @@ pub(crate) fn secret(path: &Path, name: &str, size: u64) -> Option<&'static str>
     if [".pfx", ".p12", ".jks", ".keystore", ".kdbx"].iter().any(|end| lower.ends_with(end)) {
         return Some("a key store");
     }
-    let may_be_key = lower.starts_with("id_") || [".pem", ".key", ".ppk"].iter().any(|end| lower.ends_with(end));
+    let may_be_key =
+        lower.starts_with("id_") || [".pem", ".key", ".ppk"].iter().any(|end| lower.ends_with(end));
     if may_be_key && size <= KEY_FILE_BYTES_MAX {
         let bytes = std::fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);

@@ -244,7 +244,14 @@ impl File {
         }
         let size = real.metadata()?.len();
         let (kind, compresses) = content_type(name);
-        Ok(Some(File { path: real, size, kind, compresses, immutable: immutable(name), content: OnceLock::new() }))
+        Ok(Some(File {
+            path: real,
+            size,
+            kind,
+            compresses,
+            immutable: immutable(name),
+            content: OnceLock::new(),
+        }))
     }
 
     /// The hash, and the bytes of a file that is small enough to be kept.
@@ -327,7 +334,8 @@ impl Content {
         if keep && compress && kept.len() as u64 >= COMPRESSED_BYTES_MIN {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
             encoder.write_all(&kept)?;
-            compressed = Some(encoder.finish()?).filter(|smaller| smaller.len() < kept.len()).map(Bytes::from);
+            compressed =
+                Some(encoder.finish()?).filter(|smaller| smaller.len() < kept.len()).map(Bytes::from);
         }
         Ok(Content { tag, plain: keep.then(|| kept.into()), compressed })
     }
@@ -352,7 +360,10 @@ fn decoded(path: &str) -> Option<String> {
 
 /// Whether the name carries a hash of the content, as build tools write it: `/assets/index-B3kx9aQz.js`.
 fn immutable(name: &str) -> bool {
-    if name.starts_with("/_next/static/") || name.starts_with("/_app/immutable/") || name.starts_with("/_astro/") {
+    if name.starts_with("/_next/static/")
+        || name.starts_with("/_app/immutable/")
+        || name.starts_with("/_astro/")
+    {
         return true;
     }
     let file = name.rsplit('/').next().unwrap_or_default();
@@ -419,7 +430,10 @@ fn accepts_gzip(asked: &HeaderMap) -> bool {
 fn has_tag(asked: &HeaderMap, tag: &str) -> bool {
     let values = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     // Proxies that compress make a tag weak; for this question that is the same tag.
-    values.flat_map(|value| value.split(',')).map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+    values
+        .flat_map(|value| value.split(','))
+        .map(|one| one.trim().trim_start_matches("W/"))
+        .any(|one| one == tag || one == "*")
 }
 
 /// What part of a file was asked for.
@@ -539,7 +553,8 @@ mod tests {
 
     #[tokio::test]
     async fn pages_are_found_by_the_names_people_use() {
-        let (_dir, site) = site(&[("index.html", "home"), ("docs/index.html", "docs"), ("about.html", "about")], false);
+        let (_dir, site) =
+            site(&[("index.html", "home"), ("docs/index.html", "docs"), ("about.html", "about")], false);
         assert_eq!(get(&site, "/", &[]).await.2, "home");
         assert_eq!(get(&site, "/about", &[]).await.2, "about");
         assert_eq!(get(&site, "/docs/", &[]).await.2, "docs");
@@ -568,7 +583,16 @@ mod tests {
         let (dir, _) = site(&[("site/index.html", "home"), ("secret", "hidden")], false);
         std::os::unix::fs::symlink(dir.path().join("secret"), dir.path().join("site/link")).unwrap();
         let site = Site::open(&dir.path().join("site"), false).unwrap();
-        for path in ["/../secret", "/%2e%2e/secret", "/..%2fsecret", "/link", "//secret", "/%2e%2e%5csecret", "/%00", "/%zz"] {
+        for path in [
+            "/../secret",
+            "/%2e%2e/secret",
+            "/..%2fsecret",
+            "/link",
+            "//secret",
+            "/%2e%2e%5csecret",
+            "/%00",
+            "/%zz",
+        ] {
             let (status, _, body) = get(&site, path, &[]).await;
             assert!(status == 404 || status == 400, "{path} gave {status}");
             assert!(!body.windows(6).any(|part| part == b"hidden"), "{path} leaked");

@@ -1,7 +1,7 @@
 //! The programs of this machine: finding them, and running them with a known environment.
 
-use crate::hash::Mixer;
 use crate::Error;
+use crate::hash::Mixer;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
@@ -17,12 +17,50 @@ const TAIL_LINES: usize = 40;
 /// Variables that a build may see. All others stay with the caller: a secret in the shell that runs Landfall
 /// has no business in a dependency's install script.
 const PASSED_ON: &[&str] = &[
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TMPDIR", "TZ", "TERM", "SOURCE_DATE_EPOCH",
-    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO", "NODE_OPTIONS", "RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "CC", "CXX", "AR", "LD", "CFLAGS",
-    "CXXFLAGS", "LDFLAGS", "PKG_CONFIG_PATH", "LIBRARY_PATH", "CPATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
-    "NVM_DIR", "NVM_BIN", "VOLTA_HOME",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TMPDIR",
+    "TZ",
+    "TERM",
+    "SOURCE_DATE_EPOCH",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    "NODE_OPTIONS",
+    "RUSTFLAGS",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "CC",
+    "CXX",
+    "AR",
+    "LD",
+    "CFLAGS",
+    "CXXFLAGS",
+    "LDFLAGS",
+    "PKG_CONFIG_PATH",
+    "LIBRARY_PATH",
+    "CPATH",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "NVM_DIR",
+    "NVM_BIN",
+    "VOLTA_HOME",
 ];
 
 /// Families of variables that a build may see.
@@ -31,8 +69,14 @@ const PASSED_ON_PREFIXES: &[&str] =
 
 /// What `cargo run` tells the program it starts. It is about Landfall, not about the application.
 const ABOUT_US: &[&str] = &[
-    "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_", "CARGO_TARGET_",
-    "CARGO_BUILD_TARGET_DIR", "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+    "CARGO_PRIMARY_",
+    "CARGO_TARGET_",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_ENCODED_RUSTFLAGS",
 ];
 
 /// A program that was found.
@@ -56,7 +100,9 @@ pub(crate) fn look_up(name: &str) -> Option<Tool> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|dir| dir.join(name))
-        .find(|file| file.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0))
+        .find(|file| {
+            file.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+        })
         .map(|path| Tool { name: name.into(), path })
 }
 
@@ -115,7 +161,11 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new<S: AsRef<OsStr>>(tool: &'a Tool, args: impl IntoIterator<Item = S>, dir: &'a Path) -> Run<'a> {
+    pub(crate) fn new<S: AsRef<OsStr>>(
+        tool: &'a Tool,
+        args: impl IntoIterator<Item = S>,
+        dir: &'a Path,
+    ) -> Run<'a> {
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         Run { tool, args, dir, env: Vec::new() }
     }
@@ -197,8 +247,8 @@ fn environment() -> Vec<(OsString, OsString)> {
             // `cargo run` pins our own toolchain; the application chooses its own.
             let ours = ABOUT_US.iter().any(|prefix| name.starts_with(prefix))
                 || (under_cargo && name == "RUSTUP_TOOLCHAIN");
-            let wanted = PASSED_ON.contains(&name)
-                || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            let wanted =
+                PASSED_ON.contains(&name) || PASSED_ON_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
             wanted && !ours
         })
         .collect()
@@ -228,7 +278,8 @@ fn read_lines(
         while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&bytes);
             // What a progress bar drew over is no line of its own.
-            let shown = text.trim_end_matches(['\n', '\r']).rsplit('\r').next().unwrap_or_default().to_owned();
+            let shown =
+                text.trim_end_matches(['\n', '\r']).rsplit('\r').next().unwrap_or_default().to_owned();
             if lines.send((stdout, shown)).is_err() {
                 return;
             }
@@ -239,5 +290,9 @@ fn read_lines(
 
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }

@@ -103,7 +103,8 @@ impl Tree {
                 if kind.is_dir() {
                     open.push(relative);
                 } else if kind.is_symlink() {
-                    let target = std::fs::read_link(entry.path()).map_err(Error::io("read the link", entry.path()))?;
+                    let target =
+                        std::fs::read_link(entry.path()).map_err(Error::io("read the link", entry.path()))?;
                     self.link_or_copy(&to, &entry.path(), &target, from);
                 } else if kind.is_file() {
                     let about = entry.metadata().map_err(Error::io("read", entry.path()))?;
@@ -175,7 +176,12 @@ impl Tree {
         rest.flush().map_err(Error::io("write", "layer"))
     }
 
-    fn append<W: Write>(&self, archive: &mut tar::Builder<W>, path: &str, entry: &Entry) -> Result<(), Error> {
+    fn append<W: Write>(
+        &self,
+        archive: &mut tar::Builder<W>,
+        path: &str,
+        entry: &Entry,
+    ) -> Result<(), Error> {
         let mut header = tar::Header::new_gnu();
         header.set_mode(entry.mode);
         header.set_uid(entry.owner.into());

@@ -52,7 +52,8 @@ fn clear(root: &Path, inside: &str, wanted: &BTreeSet<&str>, keep: &[&str]) -> R
         let kind = entry.file_type().map_err(Error::io("read", &path))?;
         if kind.is_dir() {
             let prefix = format!("{relative}/");
-            let holds_wanted = wanted.range(prefix.as_str()..).next().is_some_and(|file| file.starts_with(&prefix));
+            let holds_wanted =
+                wanted.range(prefix.as_str()..).next().is_some_and(|file| file.starts_with(&prefix));
             if holds_wanted {
                 clear(root, &relative, wanted, keep)?;
             } else {

@@ -67,7 +67,8 @@ const FRAMEWORKS: &[Framework] = &[
 ];
 
 /// Commands that serve a front end while it is being written. A start script made of one is no server.
-const FOR_WRITING: &[&str] = &["vite", "ng", "react-scripts", "parcel", "astro", "vue-cli-service", "webpack-dev-server"];
+const FOR_WRITING: &[&str] =
+    &["vite", "ng", "react-scripts", "parcel", "astro", "vue-cli-service", "webpack-dev-server"];
 
 /// Files that say what is installed.
 const INSTALL_INPUTS: &[&str] = &["package.json", "package-lock.json", "npm-shrinkwrap.json", ".npmrc"];
@@ -90,7 +91,9 @@ fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
     let framework = FRAMEWORKS.iter().find(|framework| package.depends_on(framework.package));
     if let Some(framework) = framework {
         app.framework = Some(framework.name.into());
-        app.evidence.push(manifest.says(&format!("\"{}\"", framework.package), format!("depends on {}", framework.name)));
+        app.evidence.push(
+            manifest.says(&format!("\"{}\"", framework.package), format!("depends on {}", framework.name)),
+        );
     }
     if let Some(output) = site(folder, &package, framework)? {
         app.kind = Kind::Static;
@@ -133,11 +136,13 @@ impl Package<'_> {
     }
 
     fn has_dependencies(&self) -> bool {
-        ["dependencies", "devDependencies", "optionalDependencies", "workspaces"].iter().any(|key| match &self.0[*key] {
-            Value::Object(table) => !table.is_empty(),
-            Value::Array(list) => !list.is_empty(),
-            _ => false,
-        })
+        ["dependencies", "devDependencies", "optionalDependencies", "workspaces"].iter().any(
+            |key| match &self.0[*key] {
+                Value::Object(table) => !table.is_empty(),
+                Value::Array(list) => !list.is_empty(),
+                _ => false,
+            },
+        )
     }
 
     /// A script without the detours of `npm run OTHER`.
@@ -156,7 +161,12 @@ impl Package<'_> {
     }
 }
 
-fn version(folder: &Folder, manifest: &Text, package: &Package<'_>, app: &mut Application) -> Result<(), Error> {
+fn version(
+    folder: &Folder,
+    manifest: &Text,
+    package: &Package<'_>,
+    app: &mut Application,
+) -> Result<(), Error> {
     if let Some(file) = folder.first(&[".nvmrc", ".node-version"])? {
         if let Some(line) = file.first_line() {
             app.version = Some(line.trim_start_matches('v').to_owned());
@@ -171,7 +181,12 @@ fn version(folder: &Folder, manifest: &Text, package: &Package<'_>, app: &mut Ap
     Ok(())
 }
 
-fn package_manager(folder: &Folder, manifest: &Text, package: &Package<'_>, app: &mut Application) -> Result<(), Error> {
+fn package_manager(
+    folder: &Folder,
+    manifest: &Text,
+    package: &Package<'_>,
+    app: &mut Application,
+) -> Result<(), Error> {
     const LOCKS: &[(&str, &str, &[&str])] = &[
         ("package-lock.json", "npm", &["npm", "ci"]),
         ("npm-shrinkwrap.json", "npm", &["npm", "ci"]),
@@ -192,7 +207,11 @@ fn package_manager(folder: &Folder, manifest: &Text, package: &Package<'_>, app:
     if let Some((file, manager, install)) = LOCKS.iter().find(|(file, ..)| folder.has(file)) {
         app.package_manager = Some((*manager).into());
         app.install = words(install);
-        app.evidence.push(Evidence { file: (*file).into(), line: None, says: format!("locked by {manager}") });
+        app.evidence.push(Evidence {
+            file: (*file).into(),
+            line: None,
+            says: format!("locked by {manager}"),
+        });
         return Ok(());
     }
     app.package_manager = Some("npm".into());
@@ -201,25 +220,42 @@ fn package_manager(folder: &Folder, manifest: &Text, package: &Package<'_>, app:
 }
 
 /// The folder that the build puts a static site in, when that is what it makes.
-fn site(folder: &Folder, package: &Package<'_>, framework: Option<&Framework>) -> Result<Option<String>, Error> {
+fn site(
+    folder: &Folder,
+    package: &Package<'_>,
+    framework: Option<&Framework>,
+) -> Result<Option<String>, Error> {
     let Some(framework) = framework else { return Ok(None) };
     if package.script("build").is_none() {
         return Ok(None);
     }
     let start = package.resolved("start").unwrap_or_default();
-    let first = start.split_whitespace().find(|word| !word.contains('=') && *word != "npx").unwrap_or_default();
+    let first =
+        start.split_whitespace().find(|word| !word.contains('=') && *word != "npx").unwrap_or_default();
     if !start.is_empty() && !FOR_WRITING.contains(&first) {
         return exported(folder, framework);
     }
     let output = match &framework.makes {
         Makes::Server => return exported(folder, framework),
         Makes::Site(output) => *output,
-        Makes::SiteUnless(_, servers) if servers.iter().any(|server| package.depends_on(server)) => return Ok(None),
+        Makes::SiteUnless(_, servers) if servers.iter().any(|server| package.depends_on(server)) => {
+            return Ok(None);
+        }
         Makes::SiteUnless(output, _) => *output,
     };
-    let config = folder.first(&["vite.config.ts", "vite.config.js", "vite.config.mjs", "vite.config.mts", "astro.config.mjs"])?;
+    let config = folder.first(&[
+        "vite.config.ts",
+        "vite.config.js",
+        "vite.config.mjs",
+        "vite.config.mts",
+        "astro.config.mjs",
+    ])?;
     let named = config.and_then(|config| quoted_after(&config.text, "outDir"));
-    Ok(Some(named.map_or(output.to_owned(), |named| named.trim_start_matches("./").trim_end_matches('/').to_owned())))
+    Ok(Some(
+        named.map_or(output.to_owned(), |named| {
+            named.trim_start_matches("./").trim_end_matches('/').to_owned()
+        }),
+    ))
 }
 
 /// Next can write its pages out as files.
@@ -240,23 +276,35 @@ fn quoted_after(text: &str, key: &str) -> Option<String> {
     rest[1..].split(quote).next().map(str::to_owned)
 }
 
-fn start(folder: &Folder, manifest: &Text, package: &Package<'_>) -> Result<Option<(Vec<String>, Evidence)>, Error> {
+fn start(
+    folder: &Folder,
+    manifest: &Text,
+    package: &Package<'_>,
+) -> Result<Option<(Vec<String>, Evidence)>, Error> {
     if let Some(file) = folder.read("Procfile")? {
         if let Some(line) = file.text.lines().find_map(|line| line.strip_prefix("web:")) {
             return Ok(Some((words_or_shell(line.trim()), file.says("web:", "the web process"))));
         }
     }
     if let Some(script) = package.resolved("start") {
-        return Ok(Some((words_or_shell(&script), manifest.says("\"start\"", format!("started by `{script}`")))));
+        return Ok(Some((
+            words_or_shell(&script),
+            manifest.says("\"start\"", format!("started by `{script}`")),
+        )));
     }
     let main = package.0["main"].as_str().filter(|main| folder.has(main));
-    let usual = ["server.js", "app.js", "index.js", "src/server.js", "src/index.js", "server.mjs", "index.mjs"];
+    let usual =
+        ["server.js", "app.js", "index.js", "src/server.js", "src/index.js", "server.mjs", "index.mjs"];
     let file = main.or_else(|| usual.into_iter().find(|file| folder.has(file)));
     // The `main` of a library is no program; only a package that is not published as one is started by it.
     Ok(file.map(|file| {
         let evidence = match main {
             Some(_) => manifest.says("\"main\"", format!("its main file is {file}")),
-            None => Evidence { file: file.into(), line: None, says: "the usual name of a server's main file".into() },
+            None => Evidence {
+                file: file.into(),
+                line: None,
+                says: "the usual name of a server's main file".into(),
+            },
         };
         (vec!["node".into(), file.into()], evidence)
     }))
@@ -272,8 +320,10 @@ fn assemble(job: &mut Job<'_>) -> Result<Assembly, Error> {
     }
     let text = std::fs::read_to_string(job.spec.dir.join("package.json"))
         .map_err(Error::io("read", job.spec.dir.join("package.json")))?;
-    let json: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::BadFile { path: job.spec.dir.join("package.json"), problem: error.to_string() })?;
+    let json: Value = serde_json::from_str(&text).map_err(|error| Error::BadFile {
+        path: job.spec.dir.join("package.json"),
+        problem: error.to_string(),
+    })?;
     let package = Package(&json);
     let node = Node::find(job)?;
 
@@ -308,9 +358,12 @@ impl Node {
         let version = lines.next().unwrap_or_default().trim_start_matches('v').to_owned();
         let program = program.canonicalize().map_err(Error::io("read", &program))?;
         let asked = job.app.version.clone().unwrap_or_default();
-        let exact = asked.chars().next().is_some_and(|c| c.is_ascii_digit()) && !asked.contains(['x', ' ', '|']);
+        let exact =
+            asked.chars().next().is_some_and(|c| c.is_ascii_digit()) && !asked.contains(['x', ' ', '|']);
         if exact && asked.split('.').next() != version.split('.').next() {
-            (job.log)(&format!("warning: the application asks for Node {asked}; this machine has {version}, and the image gets that"));
+            (job.log)(&format!(
+                "warning: the application asks for Node {asked}; this machine has {version}, and the image gets that"
+            ));
         }
         Ok(Node { npm, program, version })
     }
@@ -343,7 +396,8 @@ fn install(job: &mut Job<'_>, node: &Node, package: &Package<'_>, app: &Path) ->
     }
     let key = mixer.hex();
     let modules = app.join("node_modules");
-    if std::fs::read_to_string(&stamp).ok().as_deref() == Some(&key) && (modules.is_dir() || !package.has_dependencies())
+    if std::fs::read_to_string(&stamp).ok().as_deref() == Some(&key)
+        && (modules.is_dir() || !package.has_dependencies())
     {
         (job.log)("packages are installed already");
         return Ok(());
@@ -353,7 +407,9 @@ fn install(job: &mut Job<'_>, node: &Node, package: &Package<'_>, app: &Path) ->
     if locked {
         npm(job, node, &["ci"], app)?;
     } else {
-        (job.log)("there is no package-lock.json: versions are chosen now; keep the one that `npm install` writes");
+        (job.log)(
+            "there is no package-lock.json: versions are chosen now; keep the one that `npm install` writes",
+        );
         if modules.exists() {
             std::fs::remove_dir_all(&modules).map_err(Error::io("remove", &modules))?;
         }
@@ -363,7 +419,12 @@ fn install(job: &mut Job<'_>, node: &Node, package: &Package<'_>, app: &Path) ->
 }
 
 /// The folder of packages that running needs: those for building are taken away in a copy.
-fn production_modules(job: &mut Job<'_>, node: &Node, package: &Package<'_>, app: &Path) -> Result<PathBuf, Error> {
+fn production_modules(
+    job: &mut Job<'_>,
+    node: &Node,
+    package: &Package<'_>,
+    app: &Path,
+) -> Result<PathBuf, Error> {
     let modules = app.join("node_modules");
     if !package.has_dev_dependencies() || !modules.is_dir() {
         return Ok(modules);
@@ -448,7 +509,10 @@ fn server(job: &mut Job<'_>, node: &Node, package: &Package<'_>, app: &Path) -> 
     files.folder_of("app", app, &|path| {
         let name = path.rsplit('/').next().unwrap_or(path);
         // `.npmrc` may hold a registry's token; the image has no use for it.
-        path != "node_modules" && name != ".npmrc" && path != ".next/cache" && (source.contains(path) || !has_secret(app, path, name))
+        path != "node_modules"
+            && name != ".npmrc"
+            && path != ".next/cache"
+            && (source.contains(path) || !has_secret(app, path, name))
     })?;
 
     let mut layers = vec![job.shelf.pack(&base, Holds::Base)?];
@@ -482,7 +546,8 @@ fn base_tree(node: &Node) -> Result<Tree, Error> {
     }
     // Debian's Node keeps some of its own modules as files.
     let shared = Path::new("/usr/share/nodejs");
-    let builtin = elf::read(&node.program)?.is_some_and(|elf| elf.needed.iter().any(|name| name.starts_with("libnode")));
+    let builtin = elf::read(&node.program)?
+        .is_some_and(|elf| elf.needed.iter().any(|name| name.starts_with("libnode")));
     if builtin && shared.is_dir() {
         let names = ["acorn", "acorn-walk", "cjs-module-lexer", "undici", "busboy", "streamsearch", "xtend"];
         base.folder_of("usr/share/nodejs", shared, &|path| {
@@ -502,7 +567,8 @@ fn wanted_in_modules(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let in_build = path.contains("/build/");
     !(in_build
-        && (["Makefile", "config.gypi", "obj.target", ".deps", "binding.Makefile", "gyp-mac-tool"].contains(&name)
+        && (["Makefile", "config.gypi", "obj.target", ".deps", "binding.Makefile", "gyp-mac-tool"]
+            .contains(&name)
             || name.ends_with(".mk")))
 }
 

@@ -91,7 +91,10 @@ fn machine_of(tree: &Tree) -> Result<u16, Error> {
             return match elf::architecture(elf.machine) {
                 Some(_) => Ok(elf.machine),
                 None => Err(Error::Unsupported {
-                    what: format!("`{}` is a program for a machine that containers are not run on", here.display()),
+                    what: format!(
+                        "`{}` is a program for a machine that containers are not run on",
+                        here.display()
+                    ),
                     help: "build it for x86_64 or aarch64".into(),
                 }),
             };

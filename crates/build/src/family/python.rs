@@ -26,8 +26,20 @@ const PORT: u16 = 8000;
 
 /// Files that may say where the application object is, in the order in which they are looked at.
 const MAIN_FILES: &[&str] = &[
-    "main.py", "app.py", "server.py", "serve.py", "wsgi.py", "asgi.py", "run.py", "application.py", "app/main.py",
-    "app/__init__.py", "src/main.py", "src/app.py", "api/main.py", "src/server.py",
+    "main.py",
+    "app.py",
+    "server.py",
+    "serve.py",
+    "wsgi.py",
+    "asgi.py",
+    "run.py",
+    "application.py",
+    "app/main.py",
+    "app/__init__.py",
+    "src/main.py",
+    "src/app.py",
+    "api/main.py",
+    "src/server.py",
 ];
 
 fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
@@ -40,7 +52,8 @@ fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
     }
     let mut app = application(&folder.root, "python", Kind::Script);
     let table = project.as_ref().map(Text::toml).transpose()?.unwrap_or_default();
-    let is_project = table.contains_key("project") || table.get("tool").is_some_and(|tool| tool.get("poetry").is_some());
+    let is_project =
+        table.contains_key("project") || table.get("tool").is_some_and(|tool| tool.get("poetry").is_some());
     if requirements.is_none() && !is_project && pipfile.is_none() && setup.is_none() {
         // Only settings of formatters and the like.
         return Ok(None);
@@ -56,7 +69,10 @@ fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
     version(folder, project.as_ref(), &table, &mut app)?;
 
     let depends_on = |package: &str| -> Option<Evidence> {
-        let file = [&requirements, &project, &pipfile].into_iter().flatten().find(|file| names_package(&file.text, package))?;
+        let file = [&requirements, &project, &pipfile]
+            .into_iter()
+            .flatten()
+            .find(|file| names_package(&file.text, package))?;
         Some(file.says(package, format!("depends on {package}")))
     };
     let start = start(folder, &depends_on, &mut app)?;
@@ -69,10 +85,24 @@ fn package_manager(folder: &Folder, project: &toml::Table, requirements: bool, a
     let tool = |name: &str| project.get("tool").is_some_and(|tool| tool.get(name).is_some());
     let rows: [(&str, bool, &str, &[&str]); 5] = [
         ("uv", folder.has("uv.lock"), "uv.lock", &["uv", "sync", "--frozen", "--no-dev"]),
-        ("poetry", folder.has("poetry.lock") || tool("poetry"), "poetry.lock", &["poetry", "install", "--only", "main"]),
+        (
+            "poetry",
+            folder.has("poetry.lock") || tool("poetry"),
+            "poetry.lock",
+            &["poetry", "install", "--only", "main"],
+        ),
         ("pdm", folder.has("pdm.lock"), "pdm.lock", &["pdm", "sync", "--prod"]),
         ("pipenv", folder.has("Pipfile") && !requirements, "Pipfile", &["pipenv", "sync"]),
-        ("pip", true, "", if requirements { &["pip", "install", "-r", "requirements.txt"] } else { &["pip", "install", "."] }),
+        (
+            "pip",
+            true,
+            "",
+            if requirements {
+                &["pip", "install", "-r", "requirements.txt"]
+            } else {
+                &["pip", "install", "."]
+            },
+        ),
     ];
     let Some((name, _, file, install)) = rows.into_iter().find(|(_, found, ..)| *found) else { return };
     app.package_manager = Some(name.into());
@@ -82,12 +112,18 @@ fn package_manager(folder: &Folder, project: &toml::Table, requirements: bool, a
     }
 }
 
-fn version(folder: &Folder, project: Option<&Text>, table: &toml::Table, app: &mut Application) -> Result<(), Error> {
+fn version(
+    folder: &Folder,
+    project: Option<&Text>,
+    table: &toml::Table,
+    app: &mut Application,
+) -> Result<(), Error> {
     for name in [".python-version", "runtime.txt"] {
         let Some(file) = folder.read(name)? else { continue };
         if let Some(line) = file.first_line() {
             app.version = Some(line.trim_start_matches("python-").to_owned());
-            app.evidence.push(file.says(line, format!("asks for Python {}", line.trim_start_matches("python-"))));
+            app.evidence
+                .push(file.says(line, format!("asks for Python {}", line.trim_start_matches("python-"))));
             return Ok(());
         }
     }
@@ -105,7 +141,8 @@ fn names_package(text: &str, package: &str) -> bool {
         let entry = line.trim().trim_start_matches(['"', '\'', '-', ' ']);
         let Some(start) = entry.get(..package.len()) else { return listed_inline(line, package) };
         let next = entry[start.len()..].chars().next();
-        (start.eq_ignore_ascii_case(package) && next.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-' && c != '_'))
+        (start.eq_ignore_ascii_case(package)
+            && next.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-' && c != '_'))
             || listed_inline(line, package)
     })
 }
@@ -115,7 +152,8 @@ fn listed_inline(line: &str, package: &str) -> bool {
     let Some((_, list)) = line.split_once('[') else { return false };
     list.split(',').any(|entry| {
         let entry = entry.trim().trim_start_matches(['"', '\'']).to_ascii_lowercase();
-        let end = entry.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(entry.len());
+        let end =
+            entry.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(entry.len());
         entry[..end] == package.to_ascii_lowercase()
     })
 }
@@ -134,7 +172,9 @@ fn start(
     };
     let shell = |line: String| Some(words_or_shell(&line));
     let main = main_file(folder)?;
-    let object = |call: &str| main.iter().find_map(|file| Some((module(&file.file), variable(&file.text, call)?, file)));
+    let object = |call: &str| {
+        main.iter().find_map(|file| Some((module(&file.file), variable(&file.text, call)?, file)))
+    };
     let mut start = None;
     if let Some(fact) = depends_on("django") {
         known("django", fact);
@@ -155,7 +195,9 @@ fn start(
         if let Some((module, name, file)) = object("Flask(") {
             start = match depends_on("gunicorn") {
                 Some(_) => shell(format!("gunicorn {module}:{name} --bind 0.0.0.0:${{PORT:-{PORT}}}")),
-                None => shell(format!("flask --app {module}:{name} run --host 0.0.0.0 --port ${{PORT:-{PORT}}}")),
+                None => {
+                    shell(format!("flask --app {module}:{name} run --host 0.0.0.0 --port ${{PORT:-{PORT}}}"))
+                }
             };
             app.evidence.push(file.says(&format!("{name} ="), "makes the application object"));
         }
@@ -176,7 +218,9 @@ fn start(
     if start.is_some() {
         return Ok(start);
     }
-    if let Some(file) = folder.read("__main__.py")?.as_ref().or(main.iter().find(|file| !file.file.contains('/'))) {
+    if let Some(file) =
+        folder.read("__main__.py")?.as_ref().or(main.iter().find(|file| !file.file.contains('/')))
+    {
         app.evidence.push(file.says("", "the usual name of a main file"));
         return Ok(Some(vec!["python".into(), file.file.clone()]));
     }
@@ -237,7 +281,11 @@ fn assemble(job: &mut Job<'_>) -> Result<Assembly, Error> {
     venv_tree(&mut packages, &python, &dependencies, &|_| true)?;
     let addons = elf::in_tree(&packages, elf::own_machine())?;
     for missing in elf::add_libraries(&mut packages, Some(&base), addons)? {
-        (job.log)(&format!("note: {} needs {}, which this machine does not have", missing.file.display(), missing.library));
+        (job.log)(&format!(
+            "note: {} needs {}, which this machine does not have",
+            missing.file.display(),
+            missing.library
+        ));
     }
 
     let mut files = Tree::new();
@@ -312,15 +360,29 @@ print(json.dumps({
 
 /// Parts of the standard library that a deployed application does not use, and that are large or drag in
 /// graphics libraries.
-const NOT_DEPLOYED: &[&str] =
-    &["test", "tests", "idlelib", "idle_test", "ensurepip", "tkinter", "turtledemo", "turtle.py", "site-packages", "dist-packages", "__pycache__"];
+const NOT_DEPLOYED: &[&str] = &[
+    "test",
+    "tests",
+    "idlelib",
+    "idle_test",
+    "ensurepip",
+    "tkinter",
+    "turtledemo",
+    "turtle.py",
+    "site-packages",
+    "dist-packages",
+    "__pycache__",
+];
 
 impl Python {
     fn find(job: &mut Job<'_>) -> Result<Python, Error> {
         // `3.12` or `3.12.4`; a range such as `>=3.11` is left to pip, which knows how to compare.
-        let wanted = job.app.version.as_deref().filter(|version| version.starts_with("3.")).map(|version| {
-            version.split('.').take(2).collect::<Vec<_>>().join(".")
-        });
+        let wanted = job
+            .app
+            .version
+            .as_deref()
+            .filter(|version| version.starts_with("3."))
+            .map(|version| version.split('.').take(2).collect::<Vec<_>>().join("."));
         let mut names: Vec<String> = wanted.iter().map(|version| format!("python{version}")).collect();
         names.extend(["python3".to_owned(), "python".to_owned()]);
         let mut last = None;
@@ -397,7 +459,9 @@ impl Python {
         for (index, folder) in self.library_folders().iter().enumerate() {
             let copy = staging.join(index.to_string());
             let mut wanted = Tree::new();
-            wanted.folder_of("x", folder, &|path| deployed(path) && (path.ends_with(".py") || folder.join(path).is_dir()))?;
+            wanted.folder_of("x", folder, &|path| {
+                deployed(path) && (path.ends_with(".py") || folder.join(path).is_dir())
+            })?;
             for (path, here) in wanted.host_files() {
                 let to = copy.join(path.trim_start_matches("x/"));
                 if let Some(parent) = to.parent() {
@@ -418,7 +482,8 @@ impl Python {
     /// with its source again, and is the same every time.
     fn compile(&self, job: &mut Job<'_>, folder: &Path, there: &str) -> Result<(), Error> {
         (job.log)(&format!("compiling what goes to {there}"));
-        let args = ["-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s"].map(str::to_owned);
+        let args = ["-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s"]
+            .map(str::to_owned);
         let folder = folder.to_string_lossy().into_owned();
         let args = args.into_iter().chain([folder.clone(), "-p".into(), there.into(), folder.clone()]);
         let run = Run::new(self.tool(), args, &job.work).env("PYTHONHASHSEED", "0");
@@ -446,9 +511,10 @@ fn install(job: &mut Job<'_>, python: &Python) -> Result<(PathBuf, Option<PathBu
     let requirements = job.spec.dir.join("requirements.txt");
     let project_file = job.spec.dir.join("pyproject.toml");
     let text = std::fs::read_to_string(&project_file).unwrap_or_default();
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Error::BadFile { path: project_file, problem: error.to_string() })?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| Error::BadFile {
+        path: project_file,
+        problem: error.to_string(),
+    })?;
     let manager = job.app.package_manager.as_deref().unwrap_or("pip");
     let has_setup = job.spec.dir.join("setup.py").is_file();
     let installable = table.contains_key("build-system") || has_setup;
@@ -512,13 +578,15 @@ fn install(job: &mut Job<'_>, python: &Python) -> Result<(PathBuf, Option<PathBu
 
 fn is_requirements(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.ends_with(".txt") && (name.contains("require") || name.contains("constraint")) || path.starts_with("requirements/")
+    name.ends_with(".txt") && (name.contains("require") || name.contains("constraint"))
+        || path.starts_with("requirements/")
 }
 
 /// Whether a list of requirements names a folder of the project (`.`, `-e ./lib`), whose content then counts.
 fn names_folder(text: &str) -> bool {
     text.lines().map(str::trim).any(|line| {
-        let line = line.strip_prefix("-e ").or_else(|| line.strip_prefix("--editable ")).unwrap_or(line).trim();
+        let line =
+            line.strip_prefix("-e ").or_else(|| line.strip_prefix("--editable ")).unwrap_or(line).trim();
         line == "." || line.starts_with("./") || line.starts_with(".[") || line.starts_with("file:")
     })
 }
@@ -530,7 +598,8 @@ fn dependencies_of(project: &toml::Table) -> Vec<String> {
         list.into_iter().flatten().filter_map(|entry| entry.as_str().map(str::to_owned)).collect();
     let poetry = project.get("tool").and_then(|tool| tool.get("poetry")?.get("dependencies")?.as_table());
     for (name, version) in poetry.into_iter().flatten().filter(|(name, _)| *name != "python") {
-        let version = version.as_str().or_else(|| version.get("version").and_then(toml::Value::as_str)).unwrap_or("*");
+        let version =
+            version.as_str().or_else(|| version.get("version").and_then(toml::Value::as_str)).unwrap_or("*");
         found.push(format!("{name}{}", poetry_range(version)));
     }
     found
@@ -575,7 +644,8 @@ fn empty_venv(venv: &Path, python: &Python) -> Result<(), Error> {
     }
     let link = venv.join("bin/python");
     std::os::unix::fs::symlink(&python.executable, &link).map_err(Error::io("write", &link))?;
-    std::fs::write(venv.join("pyvenv.cfg"), pyvenv(python)).map_err(Error::io("write", venv.join("pyvenv.cfg")))
+    std::fs::write(venv.join("pyvenv.cfg"), pyvenv(python))
+        .map_err(Error::io("write", venv.join("pyvenv.cfg")))
 }
 
 fn pyvenv(python: &Python) -> String {
@@ -588,13 +658,23 @@ fn pip(job: &mut Job<'_>, python: &Python, venv: &Path, dir: &Path, what: Vec<St
     let mut args: Vec<String> = ["-m", "pip", "--python"].map(str::to_owned).into();
     args.push(interpreter);
     args.extend(
-        ["install", "--no-compile", "--no-warn-script-location", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-            .map(str::to_owned),
+        [
+            "install",
+            "--no-compile",
+            "--no-warn-script-location",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--progress-bar=off",
+        ]
+        .map(str::to_owned),
     );
     args.extend(what);
-    let run = Run::new(python.tool(), args, dir).env("PIP_ROOT_USER_ACTION", "ignore").env("PYTHONHASHSEED", "0");
+    let run =
+        Run::new(python.tool(), args, dir).env("PIP_ROOT_USER_ACTION", "ignore").env("PYTHONHASHSEED", "0");
     run.stream(job.log).map_err(|error| match error {
-        Error::ToolFailed { tail, .. } if tail.iter().any(|line| line.contains("no such option: --python")) => {
+        Error::ToolFailed { tail, .. }
+            if tail.iter().any(|line| line.contains("no such option: --python")) =>
+        {
             Error::MissingTool {
                 tool: "pip".into(),
                 why: "its version must be 22.3 or later".into(),
@@ -656,7 +736,12 @@ fn relocated(script: &[u8], here: &str) -> Option<String> {
 }
 
 /// Corrects the list of installed files where scripts were rewritten or a file was taken away.
-fn correct_record(record: &Path, scripts: &Path, changed: &BTreeSet<String>, removed_origin: bool) -> Result<(), Error> {
+fn correct_record(
+    record: &Path,
+    scripts: &Path,
+    changed: &BTreeSet<String>,
+    removed_origin: bool,
+) -> Result<(), Error> {
     let Ok(text) = std::fs::read_to_string(record) else { return Ok(()) };
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -666,7 +751,9 @@ fn correct_record(record: &Path, scripts: &Path, changed: &BTreeSet<String>, rem
         }
         let script = file.strip_prefix("../../../bin/").filter(|name| changed.contains(*name));
         match script.and_then(|name| std::fs::read(scripts.join(name)).ok()) {
-            Some(bytes) => lines.push(format!("{file},sha256={},{}", base64_url(&hash::of(&bytes)), bytes.len())),
+            Some(bytes) => {
+                lines.push(format!("{file},sha256={},{}", base64_url(&hash::of(&bytes)), bytes.len()))
+            }
             None => lines.push(line.to_owned()),
         }
     }
@@ -680,7 +767,8 @@ fn base64_url(hex_hash: &str) -> String {
     let bytes = hex::decode(hex_hash).unwrap_or_default();
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for index in 0..=chunk.len() {
             text.push(char::from(LETTERS[(word >> (18 - 6 * index)) as usize & 63]));
         }
@@ -689,11 +777,17 @@ fn base64_url(hex_hash: &str) -> String {
 }
 
 /// Adds an environment to a tree at its place in the image.
-fn venv_tree(tree: &mut Tree, python: &Python, venv: &Path, keep: &dyn Fn(&str) -> bool) -> Result<(), Error> {
+fn venv_tree(
+    tree: &mut Tree,
+    python: &Python,
+    venv: &Path,
+    keep: &dyn Fn(&str) -> bool,
+) -> Result<(), Error> {
     let root = VENV.trim_start_matches('/');
     tree.folder_of(root, venv, &|path| {
         let in_bin = path.strip_prefix("bin/");
-        let made_by_hand = in_bin.is_some_and(|name| name.starts_with("python")) || path == "pyvenv.cfg" || path == "lib64";
+        let made_by_hand =
+            in_bin.is_some_and(|name| name.starts_with("python")) || path == "pyvenv.cfg" || path == "lib64";
         !made_by_hand && (keep(path) || venv.join(path).is_dir())
     })?;
     let version = format!("python{}", python.short);
@@ -745,7 +839,8 @@ mod tests {
     fn scripts_name_the_interpreter_of_the_image() {
         let short = relocated(b"#!/w/venv/bin/python3.11\nimport a\n", "/w/venv");
         assert_eq!(short.as_deref(), Some("#!/app/.venv/bin/python\nimport a\n"));
-        let long = relocated(b"#!/bin/sh\n'''exec' /w/venv/bin/python \"$0\" \"$@\"\n' '''\nimport a\n", "/w/venv");
+        let long =
+            relocated(b"#!/bin/sh\n'''exec' /w/venv/bin/python \"$0\" \"$@\"\n' '''\nimport a\n", "/w/venv");
         assert_eq!(long, short);
         assert_eq!(relocated(b"#!/bin/sh\necho\n", "/w/venv"), None);
     }

@@ -127,8 +127,9 @@ fn workspace_root(dir: &Path) -> PathBuf {
         let Ok(table) = text.parse::<toml::Table>() else { continue };
         let Some(workspace) = table.get("workspace") else { continue };
         let excluded = workspace.get("exclude").and_then(toml::Value::as_array).into_iter().flatten();
-        let excludes_us =
-            excluded.filter_map(toml::Value::as_str).any(|path| dir.starts_with(folder.join(path)) && folder != dir);
+        let excludes_us = excluded
+            .filter_map(toml::Value::as_str)
+            .any(|path| dir.starts_with(folder.join(path)) && folder != dir);
         return if excludes_us { dir.into() } else { folder.into() };
     }
     dir.into()
@@ -138,7 +139,8 @@ fn workspace_root(dir: &Path) -> PathBuf {
 fn path_dependencies(table: &toml::Table, paths: &mut Vec<String>) {
     for (key, value) in table {
         let Some(inner) = value.as_table() else { continue };
-        let is_dependencies = ["dependencies", "build-dependencies", "dev-dependencies"].contains(&key.as_str());
+        let is_dependencies =
+            ["dependencies", "build-dependencies", "dev-dependencies"].contains(&key.as_str());
         if is_dependencies {
             let named = inner.values().filter_map(|dependency| dependency.get("path")?.as_str());
             paths.extend(named.map(str::to_owned));
@@ -164,7 +166,8 @@ fn assemble(job: &mut Job<'_>) -> Result<Assembly, Error> {
     app.file(&format!("app/{name}"), &program, true);
     let mut carried = BTreeSet::new();
     for file in &job.source.files {
-        let Some((top, _)) = file.path.split_once('/').filter(|(top, _)| READ_WHILE_RUNNING.contains(top)) else {
+        let Some((top, _)) = file.path.split_once('/').filter(|(top, _)| READ_WHILE_RUNNING.contains(top))
+        else {
             continue;
         };
         carried.insert(top);
@@ -200,11 +203,14 @@ fn build(job: &mut Job<'_>) -> Result<PathBuf, Error> {
             .map(OsString::from)
             .into();
     args.push(target.into());
-    let locked = workspace_root(&dir.canonicalize().map_err(Error::io("read", dir))?).join("Cargo.lock").is_file();
+    let locked =
+        workspace_root(&dir.canonicalize().map_err(Error::io("read", dir))?).join("Cargo.lock").is_file();
     if locked {
         args.push("--locked".into());
     } else {
-        (job.log)("there is no Cargo.lock: the versions of dependencies are chosen now; keep the one that cargo writes");
+        (job.log)(
+            "there is no Cargo.lock: the versions of dependencies are chosen now; keep the one that cargo writes",
+        );
     }
     // The folder's name must not get into the program, or the same source in another folder gives another image.
     let remap = remap(dir);
@@ -213,7 +219,9 @@ fn build(job: &mut Job<'_>) -> Result<PathBuf, Error> {
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
         .env("CARGO_INCREMENTAL", "0");
     match std::env::var("RUSTFLAGS") {
-        Ok(flags) if !flags.trim().is_empty() => run = run.env("RUSTFLAGS", format!("{flags} {}", remap.join(" "))),
+        Ok(flags) if !flags.trim().is_empty() => {
+            run = run.env("RUSTFLAGS", format!("{flags} {}", remap.join(" ")))
+        }
         _ => {
             let flags = toml::Value::from(remap.clone());
             args.extend(["--config".into(), format!("build.rustflags={flags}").into()]);
@@ -259,7 +267,9 @@ fn choose_program(job: &Job<'_>, messages: &str) -> Result<PathBuf, Error> {
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["reason"] == "compiler-artifact")
-        .filter(|message| message["target"]["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == "bin")))
+        .filter(|message| {
+            message["target"]["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == "bin"))
+        })
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
         .collect();
     let named = |name: &str| {

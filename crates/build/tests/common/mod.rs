@@ -62,7 +62,8 @@ impl Rootfs {
     /// Starts the image's command as the image's user, with `PORT` and the variables given.
     pub fn start(&self, port: u16, more: &[(&str, &str)]) -> Running {
         let user = self.config["config"]["User"].as_str().unwrap();
-        let words: Vec<&str> = self.config["config"]["Cmd"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+        let words: Vec<&str> =
+            self.config["config"]["Cmd"].as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
         let mut command = self.command(user, &words);
         command.env("PORT", port.to_string());
         command.envs(more.iter().copied());
