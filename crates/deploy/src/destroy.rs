@@ -153,7 +153,11 @@ pub fn graph(ruin: &Ruin, purge: bool) -> Result<Graph, GraphError> {
     match &ruin.group {
         Some((address, id, api_version)) if ruin.foreign.is_empty() => {
             let work = Work::Delete { id: id.clone(), api_version: api_version.clone() };
-            operations.push(work.operation(delete_key(address.as_str()), address.as_str(), Duration::from_secs(120)));
+            operations.push(work.operation(
+                delete_key(address.as_str()),
+                address.as_str(),
+                Duration::from_secs(120),
+            ));
         }
         _ => one_by_one(ruin, &mut operations),
     }
@@ -162,7 +166,8 @@ pub fn graph(ruin: &Ruin, purge: bool) -> Result<Graph, GraphError> {
         for vault in ruin.vaults() {
             let work = Work::Purge { name: vault.name.clone(), location: vault.location.clone() };
             let key = OperationKey::new(format!("purge {}", vault.address));
-            operations.push(work.operation(key, &vault.address, Duration::from_secs(30)).needing(before.clone()));
+            operations
+                .push(work.operation(key, &vault.address, Duration::from_secs(30)).needing(before.clone()));
         }
     }
     Graph::new(operations)

@@ -98,14 +98,17 @@ impl Hands for AzureHands {
             }
             (Token::Registration, Work::Register { namespace }) => self.registered(namespace).await,
             (Token::Revision, Work::Ready { id, api_version }) => self.ready(id, api_version, context).await,
-            (token, _) => Err(Failure::fatal(format!("the journal's token {token:?} is not of this operation")).over()),
+            (token, _) => {
+                Err(Failure::fatal(format!("the journal's token {token:?} is not of this operation")).over())
+            }
         }
     }
 }
 
 fn work(operation: &Operation) -> Result<Work, Failure> {
-    serde_json::from_value(operation.input.clone())
-        .map_err(|error| Failure::fatal(format!("the journal's input of `{}` cannot be read: {error}", operation.key)))
+    serde_json::from_value(operation.input.clone()).map_err(|error| {
+        Failure::fatal(format!("the journal's input of `{}` cannot be read: {error}", operation.key))
+    })
 }
 
 fn accepted(token: Token, after: Duration) -> Step {
@@ -135,7 +138,8 @@ impl AzureHands {
         // A recovery takes the tenant and SKU that a creation takes; Azure keeps those the vault had.
         let body = json!({"location": location, "properties": {"createMode": "recover",
             "tenantId": self.target.caller.tenant, "sku": {"family": "A", "name": "standard"}}});
-        let begun = self.target.arm.begin(Method::Put, id, api_version, Some(&body)).await.map_err(failure)?;
+        let begun =
+            self.target.arm.begin(Method::Put, id, api_version, Some(&body)).await.map_err(failure)?;
         Ok(step(begun, Value::Null))
     }
 
@@ -165,7 +169,8 @@ impl AzureHands {
         context: &Context,
     ) -> Result<Step, Failure> {
         let client = self.target.registry(registry).map_err(other)?;
-        let named = |digest: &str| Step::Done(json!({"image": format!("{}/{repository}@{digest}", client.host())}));
+        let named =
+            |digest: &str| Step::Done(json!({"image": format!("{}/{repository}@{digest}", client.host())}));
         if let Some(digest) = client.digest(repository, tag).await.map_err(failure)? {
             return Ok(named(&digest));
         }
@@ -212,10 +217,11 @@ impl AzureHands {
         };
         let keys = self.keys(keys_of).await?;
         let lookup = |expression: &Expression| self.value(expression, &keys, context);
-        let sent = landfall_plan::revision::finish(body, latest_revision.as_deref(), &lookup).map_err(|error| {
-            Failure::fatal(format!("the body of {id} cannot be completed: {error}"))
-                .with_help("this is a mistake of Landfall's; please report it with the manifest")
-        })?;
+        let sent =
+            landfall_plan::revision::finish(body, latest_revision.as_deref(), &lookup).map_err(|error| {
+                Failure::fatal(format!("the body of {id} cannot be completed: {error}"))
+                    .with_help("this is a mistake of Landfall's; please report it with the manifest")
+            })?;
         let applied = landfall_plan::revision::applied(body, &sent);
         match self.target.arm.begin(Method::Put, id, api_version, Some(&sent)).await {
             Ok(begun) => Ok(step(begun, applied)),
@@ -235,7 +241,8 @@ impl AzureHands {
         let mut keys = BTreeMap::new();
         for (address, (id, api_version)) in keys_of {
             // A workspace's keys have a name of their own.
-            let action = if id.contains("/Microsoft.OperationalInsights/") { "sharedKeys" } else { "listKeys" };
+            let action =
+                if id.contains("/Microsoft.OperationalInsights/") { "sharedKeys" } else { "listKeys" };
             let answer =
                 self.target.arm.post(&format!("{id}/{action}"), api_version, None).await.map_err(failure)?;
             keys.insert(address.clone(), answer);
@@ -243,7 +250,12 @@ impl AzureHands {
         Ok(keys)
     }
 
-    fn value(&self, expression: &Expression, keys: &BTreeMap<Address, Value>, context: &Context) -> Option<Value> {
+    fn value(
+        &self,
+        expression: &Expression,
+        keys: &BTreeMap<Address, Value>,
+        context: &Context,
+    ) -> Option<Value> {
         match expression {
             Expression::Property { of, path } => {
                 let output = context.output(&put_key(of))?;
@@ -280,7 +292,8 @@ impl AzureHands {
             Ok(Followed::Done(_)) if replacing => self.put(work, context).await,
             Ok(Followed::Done(resource)) => Ok(Step::Done(json!({"resource": resource, "applied": applied}))),
             Err(error) => {
-                let over = error.kind() == landfall_azure::error::Kind::Operation || error.status() == Some(404);
+                let over =
+                    error.kind() == landfall_azure::error::Kind::Operation || error.status() == Some(404);
                 let mut failure = failure(error);
                 failure.over = over;
                 match work {
@@ -294,7 +307,13 @@ impl AzureHands {
     }
 
     /// Adds what a container app last printed to the failure of its revision.
-    async fn explain(&self, mut failure: Failure, resource_type: &str, id: &str, api_version: &str) -> Failure {
+    async fn explain(
+        &self,
+        mut failure: Failure,
+        resource_type: &str,
+        id: &str,
+        api_version: &str,
+    ) -> Failure {
         if resource_type != landfall_blueprint::resource::CONTAINER_APP {
             return failure;
         }
@@ -307,7 +326,8 @@ impl AzureHands {
             && let Some(revision) = app["properties"]["latestRevisionName"].as_str()
         {
             let printed = logs::tail(&self.target, id, revision, 10).await.unwrap_or_default();
-            let new: Vec<&String> = printed.iter().filter(|line| !failure.message.contains(line.as_str())).collect();
+            let new: Vec<&String> =
+                printed.iter().filter(|line| !failure.message.contains(line.as_str())).collect();
             if !new.is_empty() {
                 failure.message.push_str("\nit last printed:");
                 for line in new {
@@ -329,12 +349,15 @@ impl AzureHands {
             return Ok(Step::Done(json!({"revision": latest, "url": url})));
         }
         let revision = format!("{id}/revisions/{latest}");
-        let state = self.target.arm.get(&revision, api_version).await.map_err(failure)?.unwrap_or(Value::Null);
+        let state =
+            self.target.arm.get(&revision, api_version).await.map_err(failure)?.unwrap_or(Value::Null);
         let state = &state["properties"];
         if state["provisioningState"] == "Failed" || state["runningState"] == "Failed" {
             let why = state["provisioningError"].as_str().unwrap_or("its containers do not come up");
             let failed = Failure::fatal(format!("the revision {latest} failed: {why}")).over();
-            return Err(self.explain(failed, landfall_blueprint::resource::CONTAINER_APP, id, api_version).await);
+            return Err(self
+                .explain(failed, landfall_blueprint::resource::CONTAINER_APP, id, api_version)
+                .await);
         }
         context.report(format!("{latest}: {}", state["runningState"].as_str().unwrap_or("starting")), None);
         Ok(accepted(Token::Revision, Duration::from_secs(2).mul_f64(self.target.speed.clamp(0.05, 1.0))))

@@ -140,8 +140,12 @@ pub async fn stream(
     );
     let refused = |why: String| Error::other(format!("cannot {doing}: {why}"));
     let client = target.cloud.http_for_uploads().map_err(Error::azure(doing.clone()))?;
-    let response =
-        client.get(&url).bearer_auth(token).send().await.map_err(|error| refused(error.without_url().to_string()))?;
+    let response = client
+        .get(&url)
+        .bearer_auth(token)
+        .send()
+        .await
+        .map_err(|error| refused(error.without_url().to_string()))?;
     if !response.status().is_success() {
         return Err(refused(format!("the stream answered {}", response.status())));
     }

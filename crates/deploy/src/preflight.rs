@@ -81,7 +81,9 @@ async fn permissions(target: &Target, survey: &Survey) -> Result<Vec<Obstacle>, 
             subject: wanted[action].address.to_string(),
             message: format!("the action {action} is not allowed to us at {scope}"),
             help: Some(match action.contains("roleAssignments") {
-                true => "ask for the role Role Based Access Control Administrator, or Owner, there".to_owned(),
+                true => {
+                    "ask for the role Role Based Access Control Administrator, or Owner, there".to_owned()
+                }
                 false => "ask for the role Contributor there".to_owned(),
             }),
         })
@@ -164,7 +166,8 @@ async fn names(target: &Target, plan: &Plan) -> Result<Vec<Obstacle>, Error> {
                 subject: change.address.to_string(),
                 message: format!("the name `{}` cannot be had: {message}", change.name),
                 help: Some(
-                    "names are made by `naming` from app, environment and region: change one of them".to_owned(),
+                    "names are made by `naming` from app, environment and region: change one of them"
+                        .to_owned(),
                 ),
             }),
         })

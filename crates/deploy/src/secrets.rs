@@ -74,7 +74,8 @@ pub async fn list(target: &Target, vault: &Resource) -> Result<Vec<SecretVersion
         .list(&format!("{}/secrets", vault.id()), vault.api_version)
         .await
         .map_err(Error::azure("list the secrets"))?;
-    let time = |value: &serde_json::Value| value.as_i64().and_then(|at| jiff::Timestamp::from_second(at).ok());
+    let time =
+        |value: &serde_json::Value| value.as_i64().and_then(|at| jiff::Timestamp::from_second(at).ok());
     Ok(listed
         .iter()
         .filter_map(|secret| {

@@ -137,7 +137,8 @@ impl Site {
         cancel: Cancel,
     ) -> Result<Report, Error> {
         let hands = hands::shared(self.target.clone(), self.scratch.clone());
-        let options = Options { patience: Patience::default().scaled(self.target.speed), ..Options::default() };
+        let options =
+            Options { patience: Patience::default().scaled(self.target.speed), ..Options::default() };
         landfall_engine::run(lease, run, hands, options, events, cancel).await.map_err(|error| match error {
             landfall_engine::Error::Journal(error) => Error::Journal(error),
             // A contradiction in the journal, told by the engine in full.

@@ -1,5 +1,7 @@
 //! Services and resources as they are.
 
+use std::collections::BTreeMap;
+
 use landfall_blueprint::{Address, Blueprint};
 use serde::Serialize;
 use serde_json::Value;
@@ -74,11 +76,35 @@ pub fn url(target: &Target, app: &Value) -> Option<String> {
     }
 }
 
+/// Plain `http://127.0.0.1:PORT` addresses by ARM id in lower case, which local Azure gives each app, since many
+/// resolvers know no name under `.localhost`. Empty on Azure.
+///
+/// # Errors
+/// When local Azure does not answer.
+pub async fn plain_urls(target: &Target) -> Result<BTreeMap<String, String>, Error> {
+    if !target.cloud.is_loopback() {
+        return Ok(BTreeMap::new());
+    }
+    let url = format!("{}_local/apps", target.cloud.arm);
+    let failed = |error: reqwest::Error| {
+        Error::other(format!("local Azure does not tell where its apps are: {}", error.without_url()))
+    };
+    let client = target.cloud.http().map_err(Error::azure("reach local Azure"))?;
+    let answer: Value = client.get(url).send().await.map_err(failed)?.json().await.map_err(failed)?;
+    Ok(answer["value"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|app| Some((app["id"].as_str()?.to_ascii_lowercase(), app["url"].as_str()?.to_owned())))
+        .collect())
+}
+
 /// The services of `blueprint` that are live.
 ///
 /// # Errors
 /// What Azure refused.
 pub async fn services(target: &Target, blueprint: &Blueprint) -> Result<Vec<Service>, Error> {
+    let plain = plain_urls(target).await?;
     let mut services = Vec::new();
     for resource in &blueprint.resources {
         if resource.resource_type != landfall_blueprint::resource::CONTAINER_APP {
@@ -110,10 +136,10 @@ pub async fn services(target: &Target, blueprint: &Blueprint) -> Result<Vec<Serv
             name: name.to_owned(),
             host: "container-apps",
             app: resource.name.clone(),
-            id,
-            urls: url(target, &app).into_iter().collect(),
+            urls: plain.get(&id.to_ascii_lowercase()).cloned().into_iter().chain(url(target, &app)).collect(),
             state: text(&app["properties"]["provisioningState"]),
             revisions,
+            id,
         });
     }
     Ok(services)

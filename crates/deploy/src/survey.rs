@@ -51,7 +51,8 @@ pub async fn read(
     scope: &str,
     adopt: &BTreeSet<Address>,
 ) -> Result<Live, Error> {
-    let mut live = Live { adopt: adopt.clone(), tenant: Some(target.caller.tenant.clone()), ..Live::default() };
+    let mut live =
+        Live { adopt: adopt.clone(), tenant: Some(target.caller.tenant.clone()), ..Live::default() };
     let group = blueprint.resource_group();
     if let Some(body) = get(target, &group.address, &group.id(), group.api_version).await? {
         live.resources.insert(group.address.clone(), body);
@@ -79,7 +80,12 @@ pub async fn read(
     Ok(live)
 }
 
-async fn get(target: &Target, address: &Address, id: &str, api_version: &str) -> Result<Option<Value>, Error> {
+async fn get(
+    target: &Target,
+    address: &Address,
+    id: &str,
+    api_version: &str,
+) -> Result<Option<Value>, Error> {
     target.arm.get(id, api_version).await.map_err(Error::azure(format!("read {address}")))
 }
 
@@ -100,7 +106,9 @@ async fn strays(target: &Target, blueprint: &Blueprint) -> Result<Vec<Stray>, Er
         let ours =
             tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment);
         let text = |key: &str| item[key].as_str().map(str::to_owned);
-        let (Some(id), Some(resource_type), Some(name)) = (text("id"), text("type"), text("name")) else { continue };
+        let (Some(id), Some(resource_type), Some(name)) = (text("id"), text("type"), text("name")) else {
+            continue;
+        };
         if !ours || wanted.contains(&id.to_ascii_lowercase()) {
             continue;
         }
@@ -137,7 +145,9 @@ pub(crate) async fn newest_version(target: &Target, resource_type: &str) -> Resu
         .unwrap_or_default();
     let stable = versions.iter().filter(|version| !version.contains("preview")).max();
     stable.or(versions.iter().max()).cloned().ok_or_else(|| {
-        Error::other(format!("Azure names no API version for {resource_type}, so it cannot be read or deleted"))
+        Error::other(format!(
+            "Azure names no API version for {resource_type}, so it cannot be read or deleted"
+        ))
     })
 }
 
@@ -148,7 +158,8 @@ async fn images(
     live: &Live,
     builds: &BTreeMap<String, Build>,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let Some(registry) = blueprint.registry().filter(|registry| live.resources.contains_key(&registry.address))
+    let Some(registry) =
+        blueprint.registry().filter(|registry| live.resources.contains_key(&registry.address))
     else {
         return Ok(BTreeMap::new());
     };
@@ -180,7 +191,8 @@ async fn secrets(
     }
     let mut found = BTreeMap::new();
     for (vault, secret) in wanted {
-        let Some(resource) = blueprint.get(&vault).filter(|vault| live.resources.contains_key(&vault.address))
+        let Some(resource) =
+            blueprint.get(&vault).filter(|vault| live.resources.contains_key(&vault.address))
         else {
             continue;
         };
@@ -190,7 +202,8 @@ async fn secrets(
             .get(&id, resource.api_version)
             .await
             .map_err(Error::azure(format!("look for the secret `{secret}`")))?;
-        if let Some(uri) = body.as_ref().and_then(|body| body["properties"]["secretUriWithVersion"].as_str()) {
+        if let Some(uri) = body.as_ref().and_then(|body| body["properties"]["secretUriWithVersion"].as_str())
+        {
             found.insert((vault, secret), uri.to_owned());
         }
     }
@@ -214,7 +227,11 @@ fn collect_secrets(expressions: &[&Expression], wanted: &mut BTreeSet<(Address, 
 }
 
 /// Deleted vaults that hold a name we want.
-async fn soft_deleted(target: &Target, blueprint: &Blueprint, live: &Live) -> Result<Vec<SoftDeleted>, Error> {
+async fn soft_deleted(
+    target: &Target,
+    blueprint: &Blueprint,
+    live: &Live,
+) -> Result<Vec<SoftDeleted>, Error> {
     let mut found = Vec::new();
     for resource in &blueprint.resources {
         if resource.address.kind() != "vault" || live.resources.contains_key(&resource.address) {

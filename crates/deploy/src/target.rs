@@ -26,7 +26,12 @@ impl Target {
     ///
     /// # Errors
     /// When nobody can be signed in, or the subscription is not clear.
-    pub async fn connect(cloud: Cloud, login: Login, wanted: Option<&str>, speed: f64) -> Result<Target, Error> {
+    pub async fn connect(
+        cloud: Cloud,
+        login: Login,
+        wanted: Option<&str>,
+        speed: f64,
+    ) -> Result<Target, Error> {
         let name = cloud.name.clone();
         let credential =
             landfall_azure::credential(&cloud, login).map_err(Error::azure(format!("sign in to {name}")))?;
@@ -42,7 +47,8 @@ impl Target {
 
     /// The data plane of a vault.
     pub fn vault(&self, name: &str) -> Result<Vault, Error> {
-        Vault::new(&self.cloud, self.credential.clone(), name).map_err(Error::azure(format!("reach the vault {name}")))
+        Vault::new(&self.cloud, self.credential.clone(), name)
+            .map_err(Error::azure(format!("reach the vault {name}")))
     }
 
     /// A registry.
@@ -62,9 +68,13 @@ async fn only_subscription(arm: &Arm, cloud: &str) -> Result<String, Error> {
             help: Some("sign in to another tenant, or ask for a role on a subscription".to_owned()),
         }),
         (Some(first), Some(second)) => Err(Error::Other {
-            message: format!("several subscriptions are possible, {} and {} among them", first.name, second.name),
+            message: format!(
+                "several subscriptions are possible, {} and {} among them",
+                first.name, second.name
+            ),
             help: Some(
-                "say which: `subscription = \"…\"` under `[environment.NAME]`, or AZURE_SUBSCRIPTION_ID".to_owned(),
+                "say which: `subscription = \"…\"` under `[environment.NAME]`, or AZURE_SUBSCRIPTION_ID"
+                    .to_owned(),
             ),
         }),
     }

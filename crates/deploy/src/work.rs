@@ -174,8 +174,14 @@ pub fn graph(
             needs.push(image_key(&service));
         }
         let work = put(survey, change);
-        operations
-            .push(work.operation(put_key(&change.address), change.address.as_str(), estimate(&change.resource_type)).needing(needs));
+        operations.push(
+            work.operation(
+                put_key(&change.address),
+                change.address.as_str(),
+                estimate(&change.resource_type),
+            )
+            .needing(needs),
+        );
         if change.resource_type == landfall_blueprint::resource::CONTAINER_APP {
             let service = change.address.name();
             let ready = Work::Ready { id: change.id.clone(), api_version: change.api_version.clone() };

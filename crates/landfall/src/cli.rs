@@ -315,6 +315,7 @@ pub struct LocalStartArgs {
 
 /// `90s`, `5m`, `1h`.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|_| "a duration such as `90s`, `5m` or `1h`".to_owned())?;
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| "a duration such as `90s`, `5m` or `1h`".to_owned())?;
     std::time::Duration::try_from(span).map_err(|_| "a duration that is not negative".to_owned())
 }

@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return failure::Failure::failed("cannot start the asynchronous runtime").because(error).report(&ui);
+            return failure::Failure::failed("cannot start the asynchronous runtime")
+                .because(error)
+                .report(&ui);
         }
     };
     let outcome = runtime.block_on(commands::run(&args, &ui));

@@ -82,8 +82,9 @@ async fn bars(mut events: UnboundedReceiver<Event>) {
     let all = MultiProgress::new();
     let spinner = ProgressStyle::with_template("  {spinner} {prefix} {wide_msg:.dim} {elapsed:.dim}")
         .expect("the template is a literal");
-    let share = ProgressStyle::with_template("  {spinner} {prefix} [{bar:20}] {wide_msg:.dim} {elapsed:.dim}")
-        .expect("the template is a literal");
+    let share =
+        ProgressStyle::with_template("  {spinner} {prefix} [{bar:20}] {wide_msg:.dim} {elapsed:.dim}")
+            .expect("the template is a literal");
     let mut running: BTreeMap<OperationKey, ProgressBar> = BTreeMap::new();
     while let Some(event) = events.recv().await {
         let name = name(&event);

@@ -39,7 +39,9 @@ impl Project {
                 let at = error.utf8_error().valid_up_to();
                 Failure::usage(format!("{} is not UTF-8 text: byte {at} is out of place", path.display()))
             })?,
-            Err(error) => return Err(Failure::failed(format!("cannot read {}", path.display())).because(error)),
+            Err(error) => {
+                return Err(Failure::failed(format!("cannot read {}", path.display())).because(error));
+            }
         };
         let working = std::env::current_dir().unwrap_or_default();
         let file = path.strip_prefix(&working).unwrap_or(&path).display().to_string();
@@ -81,9 +83,9 @@ pub fn start_folder(global: &Global, dir: Option<&Path>) -> Result<PathBuf, Fail
         (None, Some(folder)) => folder.to_owned(),
         (None, None) => PathBuf::from("."),
     };
-    let folder = named
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot enter the folder {}", named.display())).because(error))?;
+    let folder = named.canonicalize().map_err(|error| {
+        Failure::usage(format!("cannot enter the folder {}", named.display())).because(error)
+    })?;
     if folder.is_dir() {
         Ok(folder)
     } else if folder.file_name().is_some_and(|name| name == MANIFEST) {

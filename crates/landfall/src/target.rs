@@ -15,11 +15,7 @@ use crate::ui::Ui;
 
 /// The site of a project: its target, and the journal of what was done there.
 pub async fn site(global: &Global, project: &Project, app: &App, ui: &Ui) -> Result<Site, Failure> {
-    let target = if global.local {
-        local(&project.folder, ui).await?
-    } else {
-        azure(app).await?
-    };
+    let target = if global.local { local(&project.folder, ui).await? } else { azure(app).await? };
     let hidden = project.hidden();
     // Local Azure and Azure are two worlds: what was done in one says nothing about the other.
     let journal = hidden.join(if global.local { "journal-local.db" } else { "journal.db" });
@@ -28,8 +24,10 @@ pub async fn site(global: &Global, project: &Project, app: &App, ui: &Ui) -> Res
 
 /// Azure, signed in to as the environment allows.
 async fn azure(app: &App) -> Result<Target, Failure> {
-    let wanted =
-        app.subscription.clone().or_else(|| std::env::var("AZURE_SUBSCRIPTION_ID").ok().filter(|id| !id.is_empty()));
+    let wanted = app
+        .subscription
+        .clone()
+        .or_else(|| std::env::var("AZURE_SUBSCRIPTION_ID").ok().filter(|id| !id.is_empty()));
     Target::connect(Cloud::public(), Login::Auto, wanted.as_deref(), 1.0).await.map_err(failure)
 }
 
@@ -43,13 +41,15 @@ async fn local(folder: &Path, ui: &Ui) -> Result<Target, Failure> {
             .cloned()
             .ok_or_else(|| Failure::failed(format!("local Azure does not say its {name}")).help(RESTART))
     };
-    let mut cloud = Cloud::custom("local Azure", &env("ARM_URL")?, &env("AUTH_URL")?)
-        .map_err(|error| Failure::failed("local Azure gives an address that cannot be used").because(error))?;
+    let mut cloud = Cloud::custom("local Azure", &env("ARM_URL")?, &env("AUTH_URL")?).map_err(|error| {
+        Failure::failed("local Azure gives an address that cannot be used").because(error)
+    })?;
     cloud.keyvault_suffix = env("KEYVAULT_SUFFIX")?;
     cloud.acr_suffix = env("ACR_SUFFIX")?;
     cloud.blob_suffix = env("BLOB_SUFFIX")?;
     cloud.ca = Some(env("CA_FILE")?.into());
-    cloud.unreachable = Some("is it still running? `landfall local status` tells, `landfall local start` starts it".into());
+    cloud.unreachable =
+        Some("is it still running? `landfall local status` tells, `landfall local start` starts it".into());
     let login = Login::Secret {
         tenant: env("TENANT_ID")?,
         client: env("CLIENT_ID")?,

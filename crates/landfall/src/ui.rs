@@ -44,7 +44,10 @@ impl Ui {
             quiet: global.quiet,
             verbose: global.verbose,
             interactive: !global.json && std::io::stdin().is_terminal() && terminal_err,
-            bars: !global.json && !global.quiet && terminal_err && std::env::var("TERM").as_deref() != Ok("dumb"),
+            bars: !global.json
+                && !global.quiet
+                && terminal_err
+                && std::env::var("TERM").as_deref() != Ok("dumb"),
             yes: global.yes,
         }
     }
@@ -121,8 +124,10 @@ impl Ui {
             return Ok(true);
         }
         if !self.interactive {
-            return Err(Failure::refused(format!("{question} needs an answer, and there is no terminal to ask on"))
-                .help("add `--yes` to agree beforehand"));
+            return Err(Failure::refused(format!(
+                "{question} needs an answer, and there is no terminal to ask on"
+            ))
+            .help("add `--yes` to agree beforehand"));
         }
         let answer = self.ask(&format!("{question} [y/N] "))?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

@@ -25,10 +25,10 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
     let lease = site.lease("landfall apply", std::time::Duration::ZERO).await.map_err(target::failure)?;
     up::settle(&site, &lease, ui).await?;
     let mut consent = support::consent(&args.consent)?;
-    let builds =
-        landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
-    let sources_moved = survey.builds.iter().any(|(service, build)| saved.sources.get(service) != Some(&build.tag));
+    let sources_moved =
+        survey.builds.iter().any(|(service, build)| saved.sources.get(service) != Some(&build.tag));
     if survey.plan != saved.plan || sources_moved {
         let what = match (sources_moved, survey.plan.basis == saved.plan.basis) {
             (true, _) => "the source has changed since the plan was made",
@@ -58,7 +58,8 @@ fn read(path: &std::path::Path) -> Result<Saved, Failure> {
     let text = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("cannot read the plan {}", path.display())).because(error))?;
     let saved: Saved = serde_json::from_slice(&text).map_err(|error| {
-        Failure::usage(format!("{} is not a plan that `landfall plan --out` saved", path.display())).because(error)
+        Failure::usage(format!("{} is not a plan that `landfall plan --out` saved", path.display()))
+            .because(error)
     })?;
     if saved.schema != 1 {
         return Err(Failure::usage(format!(

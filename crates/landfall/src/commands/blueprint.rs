@@ -18,7 +18,7 @@ pub fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failure> {
     let blueprint = support::blueprint(&project, &app, &subscription)?;
     if ui.json {
         ui.out(
-            &serde_json::to_string_pretty(&landfall_blueprint::template::resources(&blueprint))
+            &serde_json::to_string_pretty(&landfall_blueprint::template::template(&blueprint))
                 .expect("bodies have string keys"),
         );
         return Ok(Exit::Done);
@@ -26,7 +26,12 @@ pub fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failure> {
     let address = blueprint.resources.iter().map(|r| r.address.as_str().len()).max().unwrap_or(0);
     let name = blueprint.resources.iter().map(|r| r.name.len()).max().unwrap_or(0);
     for resource in &blueprint.resources {
-        ui.out(&format!("{:<address$}  {:<name$}  {}", resource.address.as_str(), resource.name, resource.resource_type));
+        ui.out(&format!(
+            "{:<address$}  {:<name$}  {}",
+            resource.address.as_str(),
+            resource.name,
+            resource.resource_type
+        ));
     }
     Ok(Exit::Done)
 }

@@ -42,8 +42,8 @@ pub async fn serve_static(root: &std::path::Path, spa: bool) -> Result<Exit, Fai
         }
     };
     let options = landfall_build::static_server::Options { root: root.to_owned(), port, spa };
-    landfall_build::static_server::serve(options)
-        .await
-        .map_err(|error| Failure::failed(format!("cannot serve {} on port {port}", root.display())).because(error))?;
+    landfall_build::static_server::serve(options).await.map_err(|error| {
+        Failure::failed(format!("cannot serve {} on port {port}", root.display())).because(error)
+    })?;
     Ok(Exit::Done)
 }

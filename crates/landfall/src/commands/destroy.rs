@@ -83,7 +83,10 @@ fn show(ruin: &Ruin, purge: bool, scope: &str, ui: &Ui) {
             ui.out(&format!("  - {:<32} {}", address.as_str(), id.rsplit('/').next().unwrap_or_default()));
         }
         (_, false) => {
-            ui.out(&format!("the resource group stays, since {} in it is not ours", count(ruin.foreign.len(), "resource")));
+            ui.out(&format!(
+                "the resource group stays, since {} in it is not ours",
+                count(ruin.foreign.len(), "resource")
+            ));
         }
         (None, true) => {}
     }
@@ -110,7 +113,8 @@ fn consent(ruin: &Ruin, args: &DestroyArgs, ui: &Ui) -> Result<(), Failure> {
         return Ok(());
     }
     if !ui.interactive {
-        let mut failure = Failure::refused("data would be lost, which only you can decide; nothing was deleted");
+        let mut failure =
+            Failure::refused("data would be lost, which only you can decide; nothing was deleted");
         failure.causes = open.iter().map(support::describe).collect();
         let flags: Vec<String> = open.iter().map(support::flag).collect();
         return Err(failure.help(format!("decide beforehand: {}", flags.join(" "))));

@@ -103,7 +103,8 @@ async fn status(global: &Global, ui: &Ui) -> Result<Exit, Failure> {
 async fn env(global: &Global, ui: &Ui) -> Result<Exit, Failure> {
     let pairs = control::env(&folder(global)?).await.map_err(local_failure)?;
     if ui.json {
-        let env: serde_json::Map<_, _> = pairs.into_iter().map(|(name, value)| (name, json!(value))).collect();
+        let env: serde_json::Map<_, _> =
+            pairs.into_iter().map(|(name, value)| (name, json!(value))).collect();
         ui.document(&json!({"schema": 1, "env": env}));
         return Ok(Exit::Done);
     }

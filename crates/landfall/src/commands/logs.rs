@@ -73,7 +73,9 @@ async fn read(
             for replica in logs::replicas(&target, app, None).await.map_err(target::failure)? {
                 if known.insert(replica.clone()) {
                     let (target, to) = (target.clone(), to.clone());
-                    streams.push(tokio::spawn(async move { logs::stream(&target, &replica, tail, follow, to).await }));
+                    streams.push(tokio::spawn(async move {
+                        logs::stream(&target, &replica, tail, follow, to).await
+                    }));
                 }
             }
         }

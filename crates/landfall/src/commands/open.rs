@@ -29,7 +29,9 @@ pub async fn run(global: &Global, service: Option<&str>, print: bool, ui: &Ui) -
     // A plain address opens everywhere; names under `.localhost` and a certificate of our own do not.
     let best = urls.iter().find(|(_, url)| url.starts_with("http://")).or(urls.first());
     let Some((name, url)) = best else {
-        return Err(Failure::failed("no service with an address is deployed").help("deploy with `landfall up`"));
+        return Err(
+            Failure::failed("no service with an address is deployed").help("deploy with `landfall up`")
+        );
     };
     let several = urls.iter().any(|(other, _)| other != name);
     if several && service.is_none() {
@@ -50,8 +52,12 @@ pub async fn run(global: &Global, service: Option<&str>, print: bool, ui: &Ui) -
 /// Starts the desktop's browser; without one the printed address is all there is to do.
 fn browse(url: &str, ui: &Ui) {
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let started =
-        Command::new(program).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let started = Command::new(program)
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     if started.is_err() {
         ui.note(&format!("there is no `{program}` to open a browser with"));
     }

@@ -34,8 +34,7 @@ pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Fail
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let consent = support::consent(&args.consent)?;
-    let builds =
-        landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
     if ui.json {
         ui.document(&support::document(&survey.plan));

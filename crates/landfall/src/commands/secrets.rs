@@ -112,7 +112,8 @@ async fn release(
     }
     survey.restrict(&deployed);
     if !survey.plan.missing_secrets.is_empty() {
-        let names: Vec<&str> = survey.plan.missing_secrets.iter().map(|missing| missing.secret.as_str()).collect();
+        let names: Vec<&str> =
+            survey.plan.missing_secrets.iter().map(|missing| missing.secret.as_str()).collect();
         ui.note(&format!("not released yet: {} has no value either", names.join(", ")));
         return Ok(Exit::Done);
     }
@@ -148,21 +149,23 @@ async fn carry_out(
 
 /// The value from standard input: without echo on a terminal, else all of it less one last line end.
 fn read_value(name: &str, ui: &Ui) -> Result<SecretString, Failure> {
-    let text = if ui.interactive {
-        rpassword::prompt_password(format!("Value of {name}: "))
-            .map_err(|error| Failure::failed("cannot read the value").because(error))?
-    } else {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .take(VALUE_MAX as u64 + 2)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::failed("cannot read the value from standard input").because(error))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Failure::usage("the value on standard input is not UTF-8 text"))?;
-        let text = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text).to_owned()).unwrap_or(text);
-        text
-    };
+    let text =
+        if ui.interactive {
+            rpassword::prompt_password(format!("Value of {name}: "))
+                .map_err(|error| Failure::failed("cannot read the value").because(error))?
+        } else {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().take(VALUE_MAX as u64 + 2).read_to_end(&mut bytes).map_err(|error| {
+                Failure::failed("cannot read the value from standard input").because(error)
+            })?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| Failure::usage("the value on standard input is not UTF-8 text"))?;
+            let text = text
+                .strip_suffix('\n')
+                .map(|text| text.strip_suffix('\r').unwrap_or(text).to_owned())
+                .unwrap_or(text);
+            text
+        };
     if text.is_empty() {
         return Err(Failure::usage("the value is empty")
             .help(format!("give it on standard input: `landfall secrets set {name} < FILE`")));
@@ -177,10 +180,12 @@ async fn list(global: &Global, project: &Project, app: &App, ui: &Ui) -> Result<
     let site = target::site(global, project, app, ui).await?;
     let blueprint = support::blueprint(project, app, &site.target.subscription)?;
     let vault = blueprint.vault().ok_or_else(|| Failure::failed("this application has no vault"))?;
-    let there =
-        site.target.arm.get(&vault.id(), vault.api_version).await.map_err(|error| {
-            Failure::failed("cannot read the vault").because(error)
-        })?;
+    let there = site
+        .target
+        .arm
+        .get(&vault.id(), vault.api_version)
+        .await
+        .map_err(|error| Failure::failed("cannot read the vault").because(error))?;
     let secrets = match there {
         Some(_) => secrets::list(&site.target, vault).await.map_err(target::failure)?,
         None => Vec::new(),
@@ -188,8 +193,10 @@ async fn list(global: &Global, project: &Project, app: &App, ui: &Ui) -> Result<
     if ui.json {
         let rows: Vec<_> = secrets
             .iter()
-            .map(|secret| json!({"name": secret.name, "version": secret.version, "enabled": secret.enabled,
-                "created": secret.created, "updated": secret.updated, "expires": secret.expires}))
+            .map(|secret| {
+                json!({"name": secret.name, "version": secret.version, "enabled": secret.enabled,
+                "created": secret.created, "updated": secret.updated, "expires": secret.expires})
+            })
             .collect();
         ui.document(&json!({"schema": 1, "vault": vault.name, "secrets": rows}));
         return Ok(Exit::Done);

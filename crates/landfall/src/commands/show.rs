@@ -11,19 +11,14 @@ use crate::ui::Ui;
 pub fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failure> {
     let project = Project::find(global, args.dir.as_deref())?;
     let app = project.app(global, ui)?;
-    let values = landfall_manifest::show(&app);
     if ui.json {
-        let values: Vec<_> = values
+        let values: Vec<_> = landfall_manifest::show::values(&app)
             .iter()
-            .map(|shown| json!({"path": shown.path, "value": shown.value, "origin": shown.origin.to_string()}))
+            .map(|shown| json!({"path": shown.path, "value": shown.value, "origin": shown.origin}))
             .collect();
         ui.document(&json!({"schema": 1, "app": app, "values": values}));
-        return Ok(Exit::Done);
-    }
-    let path = values.iter().map(|shown| shown.path.len()).max().unwrap_or(0);
-    let value = values.iter().map(|shown| shown.value.len()).filter(|length| *length < 40).max().unwrap_or(0);
-    for shown in &values {
-        ui.out(&format!("{:<path$}  {:<value$}  {}", shown.path, shown.value, shown.origin));
+    } else {
+        ui.out(&landfall_manifest::show::text(&app));
     }
     Ok(Exit::Done)
 }

@@ -59,6 +59,11 @@ fn print_resources(resources: &[Resource], ui: &Ui) {
     let address = resources.iter().map(|resource| resource.address.as_str().len()).max().unwrap_or(0);
     let name = resources.iter().map(|resource| resource.name.len()).max().unwrap_or(0);
     for resource in resources {
-        ui.out(&format!("  {:<address$}  {:<name$}  {}", resource.address.as_str(), resource.name, resource.state));
+        ui.out(&format!(
+            "  {:<address$}  {:<name$}  {}",
+            resource.address.as_str(),
+            resource.name,
+            resource.state
+        ));
     }
 }

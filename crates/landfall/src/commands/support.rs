@@ -4,7 +4,7 @@ use landfall_blueprint::Blueprint;
 use landfall_deploy::preflight::Preflight;
 use landfall_deploy::{Consent, Question, Site, Survey, status};
 use landfall_engine::{Cancel, Event, Outcome, Report};
-use landfall_manifest::{App, Diagnostic, Severity};
+use landfall_manifest::{App, Diagnostic};
 use landfall_plan::Plan;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -24,8 +24,20 @@ pub fn blueprint(project: &Project, app: &App, subscription: &str) -> Result<Blu
         let diagnostics = problems
             .into_iter()
             .map(|problem| {
-                let span = app.origins.span(&problem.path).unwrap_or(0..0);
-                Diagnostic::at(&project.file, &project.text, problem.code, Severity::Error, problem.message, span, problem.help)
+                let mut diagnostic = Diagnostic::at(
+                    &app,
+                    &project.file,
+                    &project.text,
+                    &problem.path,
+                    landfall_manifest::codes::BODY,
+                    problem.message,
+                );
+                // The blueprint's codes are its own.
+                diagnostic.code = problem.code;
+                match problem.help {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                }
             })
             .collect();
         project.refuse(diagnostics)
@@ -191,7 +203,12 @@ pub async fn unchanged(site: &Site, survey: &Survey, ui: &Ui) -> Result<Exit, Fa
 }
 
 /// Prints how a run ended.
-pub fn result(outcome: Outcome, report: &Report, urls: &[(String, String)], ui: &Ui) -> Result<Exit, Failure> {
+pub fn result(
+    outcome: Outcome,
+    report: &Report,
+    urls: &[(String, String)],
+    ui: &Ui,
+) -> Result<Exit, Failure> {
     let run = &report.summary.id;
     if ui.json {
         let all: Vec<&String> = urls.iter().map(|(_, url)| url).collect();
@@ -225,8 +242,10 @@ pub fn result(outcome: Outcome, report: &Report, urls: &[(String, String)], ui: 
             helps.push("what was done stays; the next `landfall up` goes on from there");
             Err(failure.help(helps.join("\n      ")))
         }
-        Outcome::Cancelled | Outcome::Abandoned => Err(Failure::new(Exit::Interrupted, format!("the run {run} was cancelled"))
-            .help("what was done stays; the next `landfall up` goes on from there")),
+        Outcome::Cancelled | Outcome::Abandoned => {
+            Err(Failure::new(Exit::Interrupted, format!("the run {run} was cancelled"))
+                .help("what was done stays; the next `landfall up` goes on from there"))
+        }
     }
 }
 

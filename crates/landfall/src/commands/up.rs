@@ -22,8 +22,7 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
     settle(&site, &lease, ui).await?;
 
     let mut consent = support::consent(&args.consent)?;
-    let builds =
-        landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
     show(&survey, ui);
     if survey.plan.is_empty() {
