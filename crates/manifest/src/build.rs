@@ -6,29 +6,30 @@ use std::collections::BTreeMap;
 
 use crate::app::{
     Access, AccessTier, App, Host, Ingress, Lifecycle, Probes, QueueScale, Registry, RegistrySku,
-    Replication, Resource, ResourceKind, Scale, Service, Source, Storage, Tier, Vault, VaultSku,
+    Replication, Resource, ResourceKind, Scale, Service, Source, Storage, Vault, VaultSku,
 };
 use crate::diagnostic::Place;
 use crate::fields;
+use crate::load::Environment;
 use crate::origin::{Entry, Origin, Origins};
 use crate::resolve::{cpu_of, memory_of};
 use crate::template;
 use crate::tree::{Layer, Node, Table, Value};
 use crate::units::Days;
 
-/// The App that `root` says, for an environment of that name and tier.
-pub(crate) fn build(place: Place<'_>, root: &Table, environment: &str, tier: Tier) -> Option<App> {
+/// The App that `root` says in `environment`.
+pub(crate) fn build(place: Place<'_>, root: &Table, environment: &Environment) -> Option<App> {
     Some(App {
         name: text(root, "app")?,
-        environment: environment.to_owned(),
-        tier,
-        subscription: text(root, "subscription"),
+        environment: environment.name.clone(),
+        tier: environment.tier,
+        subscription: text(&environment.own, "subscription"),
         region: text(root, "region")?,
         naming: text(root, "naming")?,
         tags: texts_by_name(root, "tags")?,
         services: named(root, "service", service)?,
         resources: named(root, "resource", resource)?,
-        origins: origins(place, root),
+        origins: origins(place, root, environment),
     })
 }
 
@@ -212,17 +213,23 @@ fn json(node: &Node) -> Option<serde_json::Value> {
 }
 
 /// Where each value came from.
-fn origins(place: Place<'_>, root: &Table) -> Origins {
+fn origins(place: Place<'_>, root: &Table, environment: &Environment) -> Origins {
     let mut origins = Origins::default();
     collect(place, root, "", &mut origins);
+    let mut own = environment.own.clone();
+    own.entry("tier".to_owned()).or_insert_with(|| {
+        let word = Value::Text(environment.tier.as_str().to_owned());
+        Node::default(word, None, "the environment's own name")
+    });
+    collect(place, &own, &fields::join("environment", &environment.name), &mut origins);
     origins
 }
 
 fn collect(place: Place<'_>, table: &Table, path: &str, origins: &mut Origins) {
     for (key, node) in table {
-        let path = fields::join(path, &segment(key));
+        let path = fields::join(path, &bare(key));
         let written = match &node.value {
-            // A header's brackets are not what is meant; its name is.
+            // Of a table its name is meant, not the brackets around it.
             Value::Table(_) => node.key.clone(),
             _ => node.span.clone(),
         };
@@ -239,7 +246,7 @@ fn collect(place: Place<'_>, table: &Table, path: &str, origins: &mut Origins) {
             },
         };
         let value = match &node.value {
-            Value::Table(_) => None,
+            Value::Table(table) if !table.is_empty() => None,
             _ => Some(toml(node)),
         };
         origins.insert(path.clone(), Entry { origin, value });
@@ -247,11 +254,6 @@ fn collect(place: Place<'_>, table: &Table, path: &str, origins: &mut Origins) {
             collect(place, inner, &path, origins);
         }
     }
-}
-
-/// A key as a segment of a dotted path: in quotes when it has a dot of its own.
-fn segment(key: &str) -> String {
-    if key.contains('.') { quoted(key) } else { key.to_owned() }
 }
 
 /// A value as one line of TOML.

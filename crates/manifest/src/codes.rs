@@ -144,7 +144,7 @@ pub const CPU_MEMORY: &Code = &Code {
 pub const REPLICAS: &Code = &Code {
     id: "LF1017",
     title: "more replicas at least than at most",
-    page: "`scale.min` must not exceed `scale.max`.",
+    page: "`scale.min` must not exceed `scale.max`. Of the two, the one that is left out follows the other.",
 };
 
 /// A service that would never start.
@@ -302,8 +302,11 @@ pub const BODY: &Code = &Code {
 };
 
 /// A domain of two services.
-pub const DOMAIN_TWICE: &Code =
-    &Code { id: "LF1040", title: "a domain of two services", page: "A host name leads to one service." };
+pub const DOMAIN_TWICE: &Code = &Code {
+    id: "LF1040",
+    title: "a domain of two services",
+    page: "A host name leads to one service, so each stands in one list of `ingress.domains`, once.",
+};
 
 /// A second vault or registry.
 pub const SECOND_HOME: &Code = &Code {

@@ -61,7 +61,8 @@ impl Diagnostic {
         code: &'static Code,
         message: String,
     ) -> Diagnostic {
-        Place { file, text }.problem(code, app.origins.span(path).unwrap_or(0..0), message)
+        let lines = line_starts(text);
+        Place { file, text, lines: &lines }.problem(code, app.origins.span(path).unwrap_or(0..0), message)
     }
 
     /// With what to do about it.
@@ -109,6 +110,13 @@ impl Diagnostic {
 pub(crate) struct Place<'a> {
     pub file: &'a str,
     pub text: &'a str,
+    /// [`line_starts`] of the text, made once: a manifest may have thousands of mistakes.
+    pub lines: &'a [usize],
+}
+
+/// The byte at which each line begins.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect()
 }
 
 impl Place<'_> {
@@ -133,9 +141,10 @@ impl Place<'_> {
 
     /// Line and column, from 1, of a byte; the column counts characters.
     pub fn position(&self, at: usize) -> (usize, usize) {
-        let before = &self.text[..floor(self.text, at)];
-        let start = before.rfind('\n').map_or(0, |i| i + 1);
-        (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+        let at = floor(self.text, at);
+        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        (line, self.text[start..at].chars().count() + 1)
     }
 }
 

@@ -756,3 +756,81 @@ pub(crate) static FIELDS: &[Field] = &[
         example: "\"00000000-0000-0000-0000-000000000000\"",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::diagnostic::{Place, line_starts};
+    use crate::{kinds, shape, tree};
+
+    /// The codes that a value of a field gets where it would be written.
+    fn codes_of(field: &Field, value: &str) -> Vec<String> {
+        let kind = field.of.unwrap_or("vault");
+        let statement = match field.path.split_once("[].") {
+            Some((list, key)) => format!("{} = [{{ {key} = {value} }}]", list.replace('*', "x")),
+            None => format!("{} = {value}", field.path.replace('*', "x")),
+        };
+        let kind = match field.path.starts_with("resource.*.") && last(field.path) != "type" {
+            true => format!("resource.x.type = \"{kind}\"\n"),
+            false => String::new(),
+        };
+        let text = format!("{kind}{statement}\n");
+        let lines = line_starts(&text);
+        let place = Place { file: "landfall.toml", text: &text, lines: &lines };
+        let mut read = tree::read(&place);
+        let found = read.diagnostics.into_iter().chain(shape::check(place, &mut read.root));
+        found.map(|diagnostic| format!("{text}{}: {}", diagnostic.code, diagnostic.message)).collect()
+    }
+
+    #[test]
+    fn defaults_and_examples_pass_the_checks_of_their_own_fields() {
+        for field in FIELDS {
+            let defaults =
+                Tier::ALL.iter().filter_map(|tier| field.default.of(*tier)).map(|(value, _, _)| value);
+            let examples = Some(field.example).filter(|example| !example.is_empty());
+            for value in defaults.chain(examples) {
+                assert_eq!(codes_of(field, value), Vec::<String>::new(), "{}", field.path);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_another_type_do_not_pass() {
+        for field in FIELDS {
+            assert_ne!(codes_of(field, "2026-01-01"), Vec::<String>::new(), "{}", field.path);
+        }
+    }
+
+    #[test]
+    fn every_row_is_reached_and_described() {
+        let mut seen = BTreeSet::new();
+        for field in FIELDS {
+            assert!(seen.insert((field.path, field.of)), "{} stands twice", field.path);
+            let parent = parent(field.path);
+            let known =
+                parent.is_empty() || seen.iter().any(|(path, _)| *path == parent.trim_end_matches("[]"));
+            assert!(known, "{} stands before its table", field.path);
+            assert!(field.doc.ends_with('.'), "{} has a sentence", field.path);
+            assert!(field.of.is_none_or(|of| kinds::of(of).is_some()), "{}", field.path);
+            // A table says in its fields what it sets.
+            let says =
+                !field.azure.is_empty() || !field.example.is_empty() || !matches!(field.kind, Type::Text(_));
+            assert!(says, "{}", field.path);
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_the_types() {
+        let words = |path: &str| -> Vec<&str> {
+            match &at(path, None).unwrap().kind {
+                Type::Choice(choices) => choices.words.iter().map(|(word, _)| *word).collect(),
+                kind => panic!("{path} is {kind:?}"),
+            }
+        };
+        assert_eq!(words("resource.*.type"), kinds::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>());
+        assert_eq!(words("environment.*.tier"), Tier::ALL.map(Tier::as_str));
+        assert_eq!(access_words().map(|(word, _)| word), Access::ALL.map(Access::as_str));
+    }
+}

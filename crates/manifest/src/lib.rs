@@ -4,7 +4,7 @@
 //! to say where a mistake is. It does *not* know Azure's resources (that is `blueprint`), nor files, clocks or
 //! networks: the caller passes the text and gets the same result at any time.
 //!
-//! One table ([`mod@fields`](self), a row per field) is what the parser checks against, what defaults come from, and what
+//! One table (`fields`, a row per field) is what the parser checks against, what defaults come from, and what
 //! [`schema`] and [`explain`] print.
 //!
 //! In reading order:

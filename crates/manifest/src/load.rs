@@ -3,7 +3,7 @@
 use crate::app::{App, Tier};
 use crate::build;
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Place};
+use crate::diagnostic::{Diagnostic, Place, line_starts};
 use crate::resolve;
 use crate::sense;
 use crate::shape;
@@ -19,6 +19,9 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Most diagnostics that are given. Nobody reads more, and a file with more is not a manifest.
+const DIAGNOSTICS_MAX: usize = 1000;
+
 /// The environment when none is named: the cheapest to make a mistake in.
 const USUAL_ENVIRONMENT: &str = "dev";
 
@@ -27,7 +30,8 @@ const USUAL_ENVIRONMENT: &str = "dev";
 /// Mistakes of *all* environments are reported, not only of the one asked for: what would break production is told
 /// while working in `dev`. `file` is only for messages; nothing is read.
 pub fn load(file: &str, text: &str, environment: Option<&str>) -> Loaded {
-    let place = Place { file, text };
+    let lines = line_starts(text);
+    let place = Place { file, text, lines: &lines };
     let read = tree::read(&place);
     let (mut base, mut diagnostics, lost) = (read.root, read.diagnostics, read.lost);
     diagnostics.extend(shape::check(place, &mut base));
@@ -49,7 +53,7 @@ pub fn load(file: &str, text: &str, environment: Option<&str>) -> Loaded {
         // What only another environment would warn about is told when working there.
         diagnostics.extend(found.into_iter().filter(|diagnostic| is_asked || diagnostic.is_error()));
         if is_asked && !diagnostics.iter().any(Diagnostic::is_error) {
-            app = build::build(place, &root, &environment.name, environment.tier);
+            app = build::build(place, &root, environment);
             debug_assert!(app.is_some(), "a manifest without errors gives an App");
         }
     }
@@ -60,14 +64,18 @@ pub fn load(file: &str, text: &str, environment: Option<&str>) -> Loaded {
     if diagnostics.iter().any(Diagnostic::is_error) {
         app = None;
     }
+    diagnostics.truncate(DIAGNOSTICS_MAX);
     Loaded { app, diagnostics }
 }
 
 /// One environment to look at.
-struct Environment {
-    name: String,
-    tier: Tier,
-    overlay: Table,
+pub(crate) struct Environment {
+    pub name: String,
+    pub tier: Tier,
+    /// `tier` and `subscription`, where somebody wrote them.
+    pub own: Table,
+    /// What is merged over the base.
+    pub overlay: Table,
 }
 
 /// Takes the declared environments out of the base.
@@ -83,18 +91,19 @@ fn take_environments(
     for (name, node) in declared {
         let mut overlay = node.table().cloned().unwrap_or_default();
         overlay.values_mut().for_each(|node| node.lay(name));
-        let said = overlay.remove("tier");
-        let tier = match &said {
+        let own: Table =
+            ["tier", "subscription"].iter().filter_map(|key| overlay.remove_entry(*key)).collect();
+        let tier = match own.get("tier") {
             Some(node) => node.text().and_then(Tier::from_word),
             None => Tier::from_word(name),
         };
-        if said.is_none() && tier.is_none() && !lost && node.table().is_some() {
+        if !own.contains_key("tier") && tier.is_none() && !lost && node.table().is_some() {
             let diagnostic = place
                 .problem(codes::MISSING, node.key.clone(), format!("environment `{}` has no `tier`", crate::rules::short(name)))
                 .help("write `tier = \"dev\"`, \"staging\" or \"prod\": it decides how careful the defaults are");
             diagnostics.push(diagnostic);
         }
-        environments.push(Environment { name: name.clone(), tier: tier.unwrap_or(Tier::Dev), overlay });
+        environments.push(Environment { name: name.clone(), tier: tier.unwrap_or(Tier::Dev), own, overlay });
     }
     environments
 }
@@ -127,6 +136,7 @@ fn undeclared(
     judged.then(|| Environment {
         name: asked.to_owned(),
         tier: tier.unwrap_or(Tier::Dev),
+        own: Table::new(),
         overlay: Table::new(),
     })
 }

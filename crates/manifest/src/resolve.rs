@@ -180,7 +180,7 @@ fn fill_table(table: &mut Table, path: &str, kind: Option<&str>, tier: Tier, has
 
 /// A default's text as a value.
 pub(crate) fn default_node(literal: &str, tier: Option<Tier>, why: &str) -> Node {
-    let place = crate::diagnostic::Place { file: "", text: &format!("value = {literal}") };
+    let place = crate::diagnostic::Place { file: "", text: &format!("value = {literal}"), lines: &[0] };
     let mut root = crate::tree::read(&place).root;
     let mut node =
         root.remove("value").expect("a default of the table of fields is TOML, which a test holds");

@@ -64,7 +64,7 @@ fn write_group(out: &mut String, lines: &mut Vec<(String, &str)>) {
 /// The table header and the key of a path: `service.web` and `scale.min`.
 fn split(path: &str) -> (&str, &str) {
     let depth = match path.split('.').next() {
-        Some("service" | "resource") => 2,
+        Some("service" | "resource" | "environment") => 2,
         Some("tags") => 1,
         _ => return ("", path),
     };

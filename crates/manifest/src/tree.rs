@@ -140,8 +140,8 @@ pub(crate) struct Read {
     pub lost: bool,
 }
 
-/// Longest manifest that is read, in bytes. The largest real ones are a fiftieth of it.
-const BYTES_MAX: usize = 1024 * 1024;
+/// Longest manifest that is read, in bytes. The largest real ones are a twentieth of it.
+const BYTES_MAX: usize = 256 * 1024;
 
 /// Most dots outside quotes on one line. Every dot of a key is one level of tables, and dropping tables nested
 /// tens of thousands deep overflows the stack; the deepest field has six.
@@ -153,6 +153,9 @@ const DEPTH_MAX: usize = 40;
 /// Most repairs of one text. More than that is not a manifest with mistakes, but something else.
 const REPAIRS_MAX: usize = 50;
 
+/// Most faults of TOML that are told. Each is looked for in the whole tree, and a file with more of them is no TOML.
+const FAULTS_MAX: usize = 500;
+
 /// Reads `text` as TOML.
 pub(crate) fn read(place: &Place<'_>) -> Read {
     if let Some(diagnostic) = refuse(place) {
@@ -162,7 +165,8 @@ pub(crate) fn read(place: &Place<'_>) -> Read {
     let mut text = Repaired::new(place.text);
     loop {
         let (table, errors) = DeTable::parse_recoverable(&text.text);
-        let faults: Vec<Fault> = errors.iter().map(|error| Fault::of(error, &text)).collect();
+        let faults: Vec<Fault> =
+            errors.iter().take(FAULTS_MAX).map(|error| Fault::of(error, &text)).collect();
         let repair = (text.repairs.len() < REPAIRS_MAX)
             .then(|| faults.iter().find_map(|fault| fault.repair(&text.text)))
             .flatten();
@@ -173,7 +177,7 @@ pub(crate) fn read(place: &Place<'_>) -> Read {
             continue;
         }
         let mut root = table_of(&table.into_inner(), &text, 0);
-        let mut lost = false;
+        let mut lost = errors.len() > FAULTS_MAX;
         for fault in &faults {
             if fault.is_duplicate() {
                 push(&mut diagnostics, fault.report(place, None));
