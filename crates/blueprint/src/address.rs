@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// `kind.name`, such as `containerApp.web`, `vault.main` or `roleAssignment.web-registry`.
+/// `kind.name`, such as `containerApp.web`, `vault.main` or `roleAssignment.web.registry`.
 ///
 /// An address is what people read and type, and what ties a plan, a journal and a progress line to the
 /// same resource. It never changes with the environment, the region or the subscription; names in Azure do.
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn an_address_has_two_parts() {
-        let address: Address = "roleAssignment.web-registry".parse().unwrap();
-        assert_eq!((address.kind(), address.name()), ("roleAssignment", "web-registry"));
+        let address: Address = "roleAssignment.web.registry".parse().unwrap();
+        assert_eq!((address.kind(), address.name()), ("roleAssignment", "web.registry"));
         for wrong in ["", "web", ".web", "containerApp."] {
             assert!(wrong.parse::<Address>().is_err(), "{wrong:?}");
         }

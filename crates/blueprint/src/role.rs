@@ -60,8 +60,6 @@ pub fn definition_id(subscription: &str, role: &Role) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_manifest::kinds;
-
     use super::*;
 
     #[test]

@@ -33,7 +33,7 @@ fn app(draft: &mut Draft<'_>, name: &str, service: &Service) -> Resource {
         format!("service.{name}"),
     );
     let roles = role_assignment::of_service(draft, name, service);
-    app.after = roles.keys().map(|target| role_assignment::address(name, target.name())).collect();
+    app.after = roles.keys().map(|target| role_assignment::address(draft, name, target)).collect();
     let identity = draft.earlier(&identity::address(name)).id();
     let assigned = Body::Object(Object::from_iter([(identity, object([]))]));
     set(

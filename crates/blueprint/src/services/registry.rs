@@ -36,12 +36,13 @@ pub(super) fn add(draft: &mut Draft<'_>) {
     }
 }
 
-/// What serves an application that says nothing about a registry. Premium is the user's decision: it costs ten
-/// times Basic, and what it adds (replicas, private endpoints) does nothing for one region without a network.
+/// What serves an application that says nothing about a registry: what one gets that is declared without a
+/// word more. Premium is the user's decision: it costs ten times Basic, and what it adds (replicas, private
+/// endpoints) does nothing for one region without a network.
 fn undeclared(tier: Tier) -> Registry {
     match tier {
-        Tier::Dev => Registry { sku: RegistrySku::Basic },
-        Tier::Staging | Tier::Prod => Registry { sku: RegistrySku::Standard },
+        Tier::Dev | Tier::Staging => Registry { sku: RegistrySku::Basic },
+        Tier::Prod => Registry { sku: RegistrySku::Standard },
     }
 }
 

@@ -13,9 +13,17 @@ use crate::resource::{ROLE_ASSIGNMENT, Resource};
 use crate::role::{self, Role, assignment_name, definition_id};
 use crate::services::{Draft, identity, registry, storage, vault};
 
-/// The address of the role by which a service uses a resource.
-pub fn address(service: &str, resource: &str) -> Address {
-    Address::new("roleAssignment", &format!("{service}.{resource}"))
+/// The address of the role by which a service uses a resource: `web.store` for a declared one, `web.registry`
+/// for the one that nobody declared, since there may be an undeclared vault as well.
+pub fn address(draft: &Draft<'_>, service: &str, target: &Address) -> Address {
+    let declared = &draft.app.resources;
+    let target = match (declared.contains_key(target.name()), declared.contains_key(target.kind())) {
+        (true, _) => target.name(),
+        (false, false) => target.kind(),
+        // Somebody called a resource `registry` or `vault`.
+        (false, true) => target.as_str(),
+    };
+    Address::new("roleAssignment", &format!("{service}.{target}"))
 }
 
 /// The roles a service has to have before it starts, by what they are about.
@@ -72,7 +80,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
             let scope = draft.earlier(&target).id();
             let identity = draft.earlier(&identity::address(name)).id();
             made.push(Resource {
-                address: address(name, target.name()),
+                address: address(draft, name, &target),
                 resource_type: ROLE_ASSIGNMENT,
                 api_version: "2022-04-01",
                 name: assignment_name(&scope, &identity, granted.role),

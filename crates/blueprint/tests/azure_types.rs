@@ -1,0 +1,81 @@
+//! Every body that this room can write, against Azure's own description of the types.
+#![allow(clippy::disallowed_methods, reason = "the checker is a program and a folder")]
+#![allow(missing_docs)]
+
+mod apps;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use landfall_blueprint::{blueprint, template};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+
+/// The checker, or a line that says why there is none.
+fn checker() -> Option<PathBuf> {
+    let shared = std::env::var_os("LANDFALL_SHARED")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")));
+    let checker = shared.join("azure-types/check_arm.py");
+    let python = Command::new("python3").arg("--version").output().is_ok_and(|done| done.status.success());
+    match (checker.is_file(), python) {
+        (true, true) => return Some(checker),
+        (false, _) => println!("skipped: no {}, which knows Azure's types", checker.display()),
+        (_, false) => println!("skipped: no python3 to run {}", checker.display()),
+    }
+    None
+}
+
+/// The bodies as the checker takes them.
+fn bodies(app: &landfall_manifest::App) -> Vec<Value> {
+    let made = blueprint(app).unwrap_or_else(|problems| panic!("{problems:#?}\n{app:#?}"));
+    let Value::Array(mut bodies) = template::template(&made) else { panic!("an array") };
+    for body in &mut bodies {
+        let body = body.as_object_mut().unwrap();
+        body.remove("address");
+        body.remove("scope");
+    }
+    bodies
+}
+
+fn check(checker: &PathBuf, bodies: &[Value]) -> (bool, String) {
+    let mut child = Command::new("python3")
+        .arg(checker)
+        .args(["--strict", "--template"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    serde_json::to_writer(child.stdin.take().unwrap(), bodies).unwrap();
+    let done = child.wait_with_output().unwrap();
+    (done.status.success(), String::from_utf8(done.stdout).unwrap())
+}
+
+#[test]
+fn every_generated_blueprint_is_what_azure_takes() {
+    let Some(checker) = checker() else { return };
+    let mut runner = TestRunner::deterministic();
+    let strategy = apps::any_app();
+    let mut all = Vec::new();
+    for _ in 0..300 {
+        all.extend(bodies(&strategy.new_tree(&mut runner).unwrap().current()));
+    }
+    let mut types: Vec<&str> = all.iter().map(|body| body["type"].as_str().unwrap()).collect();
+    types.sort_unstable();
+    types.dedup();
+    assert_eq!(types.len(), 12, "not every type was generated: {types:?}");
+    let (fine, said) = check(&checker, &all);
+    assert!(fine, "{said}");
+}
+
+#[test]
+fn the_checker_would_find_a_fault() {
+    let Some(checker) = checker() else { return };
+    let mut runner = TestRunner::deterministic();
+    let strategy = apps::any_app().prop_filter("with a service", |app| !app.services.is_empty());
+    let mut wrong = bodies(&strategy.new_tree(&mut runner).unwrap().current());
+    wrong.last_mut().unwrap()["properties"]["configuration"]["activeRevisionsMode"] = "Sinlge".into();
+    let (fine, said) = check(&checker, &wrong);
+    assert!(!fine && said.contains("activeRevisionsMode"), "{said}");
+}
