@@ -477,13 +477,13 @@ impl Lease {
         })
     }
 
-    /// Notes that this process starts to work on `run`.
-    pub(crate) fn open_session(&self, run: &RunId) -> Result<(), JournalError> {
+    /// Notes that this process starts to work on `run`, at that time of the run's clock.
+    pub(crate) fn open_session(&self, run: &RunId, at: Timestamp) -> Result<(), JournalError> {
         self.write(|transaction| {
             self.own(transaction, run)?;
             transaction.execute(
                 "INSERT INTO sessions (run, at, owner, fence) VALUES (?1, ?2, ?3, ?4)",
-                params![run.as_str(), self.now(), stored(self.owner())?, self.fence().cast_signed()],
+                params![run.as_str(), micros(at), stored(self.owner())?, self.fence().cast_signed()],
             )?;
             Ok(())
         })

@@ -174,7 +174,7 @@ impl<'a> Runner<'a> {
         events: UnboundedSender<Event>,
     ) -> Result<(Self, Answers), Error> {
         let Options { parallel, patience, clock, seed } = options;
-        lease.open_session(run)?;
+        lease.open_session(run, clock.now())?;
         let history = lease.journal().history(run)?;
         let graph = history.graph;
         let outputs = Outputs::default();

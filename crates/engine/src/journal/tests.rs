@@ -33,7 +33,7 @@ fn written(path: &Path) -> RunId {
     let journal = Journal::open(path).unwrap();
     let lease = journal.acquire("app/dev", &owner()).unwrap();
     let run = lease.create_run("up", &json!({ "why": "test" }), &graph_of(&["a", "b"])).unwrap();
-    lease.open_session(&run).unwrap();
+    lease.open_session(&run, crate::clock::wall()).unwrap();
     let done = Record::Done { output: json!({ "id": 7 }) };
     lease
         .commit(
@@ -110,7 +110,7 @@ fn a_lease_is_good_for_its_own_scope() {
     let run = written(&path);
     let journal = Journal::open(&path).unwrap();
     let lease = journal.acquire("other/dev", &owner()).unwrap();
-    let error = lease.open_session(&run).unwrap_err();
+    let error = lease.open_session(&run, crate::clock::wall()).unwrap_err();
     assert_eq!(error.to_string(), format!("run `{run}` is of `app/dev`, not of `other/dev`"));
     let missing = RunId::new("none");
     assert!(matches!(journal.report(&missing), Err(JournalError::NoSuchRun(_))));

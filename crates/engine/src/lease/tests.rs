@@ -129,7 +129,7 @@ fn a_holder_that_slept_through_its_lapse_cannot_write() {
     assert_eq!(by.owner, us());
     assert!(matches!(old.set_output(&"a".into(), Some(&json!(1))), Err(JournalError::LeaseLost { .. })));
     assert!(matches!(old.create_run("up", &Value::Null, &graph()), Err(JournalError::LeaseLost { .. })));
-    assert!(matches!(old.open_session(&run), Err(JournalError::LeaseLost { .. })));
+    assert!(matches!(old.open_session(&run, wall()), Err(JournalError::LeaseLost { .. })));
     assert!(matches!(old.commit(&run, &[], None), Err(JournalError::LeaseLost { .. })));
     assert_eq!(journal.last_output("app/dev", &"a".into()).unwrap(), None);
     // Nor does it take the lease from the new one when it goes.
