@@ -34,10 +34,10 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
     if segments.is_empty() {
         return Ok(manifest());
     }
-    if let ["resource", name] = segments {
-        if let Some(kind) = kinds::of(name) {
-            return Ok(resource(kind));
-        }
+    if let ["resource", name] = segments
+        && let Some(kind) = kinds::of(name)
+    {
+        return Ok(resource(kind));
     }
     let kind = match segments {
         ["resource", name, _, ..] => kinds::of(name).map(|kind| kind.name),
@@ -116,14 +116,14 @@ fn typical(path: &str) -> String {
 fn manifest() -> String {
     let mut out =
         String::from("landfall.toml describes an application and what it takes to run it on Azure.\n\n");
-    list(&mut out, fields::below("", None));
+    list(&mut out, fields::below("", None), false);
     out.push_str("\nExplain any of them: `landfall explain service.NAME.scale`\n");
     out
 }
 
 fn resource(kind: &Kind) -> String {
     let mut out = format!("resource of type \"{}\": {}\n\nFields:\n", kind.name, kind.doc);
-    list(&mut out, fields::below("resource.*", Some(kind.name)));
+    list(&mut out, fields::below("resource.*", Some(kind.name)), false);
     out.push_str("\nA service may have (`uses`):\n");
     columns(&mut out, kind.access.iter().map(|(access, doc)| (access.to_string(), (*doc).to_owned())));
     out.push_str("\nIt can be asked for (`${resource.NAME.…}`):\n");
@@ -171,7 +171,7 @@ fn one(field: &Field) -> String {
         fields::below(&path, None).filter(|field| fields::last(field.path) != "*").collect();
     if !below.is_empty() {
         out.push_str("\nFields:\n");
-        list(&mut out, below.into_iter());
+        list(&mut out, below.into_iter(), true);
     }
     out
 }
@@ -187,12 +187,12 @@ fn type_of(kind: &Type) -> String {
     }
 }
 
-/// A line per field: its key and the first sentence about it.
-fn list(out: &mut String, fields: impl Iterator<Item = &'static Field>) {
+/// A line per field: its key and the first sentence about it, with the type of resource where `types` differ.
+fn list(out: &mut String, fields: impl Iterator<Item = &'static Field>, types: bool) {
     let lines = fields.map(|field| {
         let first = field.doc.find(": ").into_iter().chain(field.doc.find(". ")).min();
         let doc = first.map_or(field.doc.trim_end_matches('.'), |end| &field.doc[..end]);
-        let of = field.of.map(|of| format!(" ({of})")).unwrap_or_default();
+        let of = field.of.filter(|_| types).map(|of| format!(" ({of})")).unwrap_or_default();
         (fields::last(field.path).to_owned(), format!("{doc}{of}"))
     });
     columns(out, lines);

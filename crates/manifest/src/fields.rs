@@ -344,7 +344,8 @@ pub(crate) static FIELDS: &[Field] = &[
         path: "service.*.scale.queue",
         of: None,
         kind: Type::Table,
-        doc: "A queue whose waiting messages make replicas start, even from zero.",
+        doc: "A queue whose waiting messages make replicas start, even from zero. Queues come with the resource type \
+              `service-bus`, which is not supported yet.",
         default: Default::Absent("no queue makes replicas"),
         azure: &["properties.template.scale.rules[queue].custom"],
         example: "{ resource = \"jobs\", messages = 5 }",

@@ -13,33 +13,27 @@ use crate::tree;
 /// It knows every key, type, bound and choice. What the parts of a manifest say about each other (references, pairs
 /// of cpu and memory) is left to [`crate::load`].
 pub fn schema() -> Value {
-    let mut root = object(layer(""), &["app", "region"]);
+    let mut root = object(properties("", None, false), &["app"]);
+    // A region that only the environments say is enough.
+    root.insert("anyOf".into(), json!([{ "required": ["region"] }, { "required": ["environment"] }]));
     root.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
     root.insert("title".into(), "landfall.toml".into());
     root.insert("description".into(), "An application and what it takes to run it on Azure.".into());
     let mut overlay = object(overlay(), &[]);
     overlay.insert("description".into(), describe(field("environment.*")).into());
     let mut service = object(properties("service.*", None, false), &[]);
-    let mut service_overlay = service.clone();
-    service.insert("oneOf".into(), json!([{ "required": ["source"] }, { "required": ["image"] }]));
-    for table in [&mut service, &mut service_overlay] {
-        table.insert("description".into(), describe(field("service.*")).into());
-    }
+    service.insert("not".into(), json!({ "required": ["source", "image"] }));
+    service.insert("description".into(), describe(field("service.*")).into());
     root.insert(
         "$defs".into(),
         json!({
             "environment": overlay,
             "service": service,
-            "service-overlay": service_overlay,
             "resource": { "oneOf": resources(true) },
             "resource-overlay": { "anyOf": resources(false) },
         }),
     );
     Value::Object(root)
-}
-
-fn layer(path: &str) -> Map<String, Value> {
-    properties(path, None, false)
 }
 
 /// What may stand in `[environment.NAME]`.
@@ -101,8 +95,8 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
         Type::Named(rule) => {
             let definition = match (path, overlay) {
                 ("environment", _) => "environment".to_owned(),
-                (path, false) => path.to_owned(),
-                (path, true) => format!("{path}-overlay"),
+                ("resource", true) => "resource-overlay".to_owned(),
+                (path, _) => path.to_owned(),
             };
             json!({
                 "type": "object",

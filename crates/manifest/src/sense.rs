@@ -194,20 +194,19 @@ impl<'a> Sense<'a> {
             return;
         }
         let number = |node: Option<&Node>| node.and_then(Node::integer);
-        if let (Some(min_node), Some(max_node)) = (min, max) {
-            if let (Some(low), Some(high)) = (number(min), number(max)) {
-                if low > high {
-                    let diagnostic = self
-                        .problem(
-                            codes::REPLICAS,
-                            &min_node.span,
-                            format!("at least {low} replicas, but at most {high}"),
-                        )
-                        .related(max_node.span.clone(), "`max`")
-                        .help(format!("write `max = {low}`, or lower `min`"));
-                    self.report(diagnostic);
-                }
-            }
+        if let (Some(min_node), Some(max_node)) = (min, max)
+            && let (Some(low), Some(high)) = (number(min), number(max))
+            && low > high
+        {
+            let diagnostic = self
+                .problem(
+                    codes::REPLICAS,
+                    &min_node.span,
+                    format!("at least {low} replicas, but at most {high}"),
+                )
+                .related(max_node.span.clone(), "`max`")
+                .help(format!("write `max = {low}`, or lower `min`"));
+            self.report(diagnostic);
         }
         let wakes = service.contains_key("port") || scale.contains_key("queue");
         if let Some(node) = min.filter(|node| node.integer() == Some(0) && node.is_written() && !wakes) {

@@ -354,21 +354,17 @@ impl Shape<'_> {
         kind: Option<Kind<'_>>,
     ) -> Option<&'static str> {
         let overlay = pattern == "environment.*";
-        if pattern.is_empty() || overlay {
-            if let Some((_, what)) = fields::LATER_TABLES.iter().find(|(name, _)| *name == key) {
-                let known: Vec<String> =
-                    ["tags", "service", "resource", "environment"].map(|name| format!("`{name}`")).into();
-                let diagnostic = self
-                    .place
-                    .problem(
-                        codes::NOT_YET,
-                        node.key.clone(),
-                        format!("`{key}` ({what}) is not supported yet"),
-                    )
-                    .help(format!("this version carries {}", suggest::enumerate(&known, "and")));
-                self.report(diagnostic);
-                return None;
-            }
+        if (pattern.is_empty() || overlay)
+            && let Some((_, what)) = fields::LATER_TABLES.iter().find(|(name, _)| *name == key)
+        {
+            let known: Vec<String> =
+                ["tags", "service", "resource", "environment"].map(|name| format!("`{name}`")).into();
+            let diagnostic = self
+                .place
+                .problem(codes::NOT_YET, node.key.clone(), format!("`{key}` ({what}) is not supported yet"))
+                .help(format!("this version carries {}", suggest::enumerate(&known, "and")));
+            self.report(diagnostic);
+            return None;
         }
         let of = match kind {
             Some(Kind::Known(kind)) => Some(kind),

@@ -3,7 +3,7 @@
 //! A comment `# ^^^^ error[LF1003]: message` belongs to the line above it and underlines what is above its carets;
 //! a second comment may hold the help. What concerns the file as a whole stands in `#! …` lines at its top.
 //! `BLESS=1 cargo test -p landfall-manifest` writes what is found into the files; read the difference.
-#![allow(clippy::disallowed_methods, reason = "a test reads its fixtures")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads its fixtures")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

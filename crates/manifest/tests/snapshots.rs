@@ -1,5 +1,5 @@
 //! What people and programs read, as snapshots.
-#![allow(clippy::disallowed_methods, reason = "a test reads its fixtures")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads its fixtures")]
 
 use landfall_manifest::{
     Access, App, Cpu, Diagnostic, Host, Loaded, Memory, NewApp, NewService, Piece, Reference, Scale, Source,
