@@ -42,7 +42,8 @@ pub fn landfall() -> &'static Path {
 
 /// Folders with Azure's types and tools, when they lie beside the workspace; says that it skips where not.
 pub fn shared(what: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("LANDFALL_SHARED").map(PathBuf::from).unwrap_or_else(|| root().join("../shared"));
+    let folder =
+        std::env::var_os("LANDFALL_SHARED").map(PathBuf::from).unwrap_or_else(|| root().join("../shared"));
     let path = folder.join(what);
     if path.exists() {
         return Some(path);
@@ -141,7 +142,8 @@ impl Project {
     }
 
     fn empty(name: &str) -> Project {
-        let temp = tempfile::Builder::new().prefix("landfall-").tempdir().expect("a temporary folder can be made");
+        let temp =
+            tempfile::Builder::new().prefix("landfall-").tempdir().expect("a temporary folder can be made");
         let dir = temp.path().join(name);
         std::fs::create_dir(&dir).expect("a folder can be made");
         Project { dir, _temp: temp }
@@ -291,7 +293,9 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> R
     loop {
         match condition() {
             Ok(value) => return value,
-            Err(status) if begun.elapsed() > limit => panic!("{what}: not within {limit:?}; at last: {status}"),
+            Err(status) if begun.elapsed() > limit => {
+                panic!("{what}: not within {limit:?}; at last: {status}")
+            }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
@@ -299,7 +303,8 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> R
 
 /// One GET: status and body.
 pub fn get(url: &str) -> Result<(u16, String), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     runtime.block_on(async {
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -341,8 +346,10 @@ impl Load {
         let shared = (url.to_owned(), stop.clone(), sent.clone(), failed.clone(), bodies.clone());
         let thread = std::thread::spawn(move || {
             let (url, stop, sent, failed, bodies) = shared;
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime can be made");
             runtime.block_on(async {
                 let client = reqwest::Client::builder()
                     .no_proxy()
@@ -358,7 +365,8 @@ impl Load {
                     let (failed, bodies) = (failed.clone(), bodies.clone());
                     open.spawn(async move {
                         let answer = async {
-                            let response = client.get(&url).send().await.map_err(|error| format!("{error:?}"))?;
+                            let response =
+                                client.get(&url).send().await.map_err(|error| format!("{error:?}"))?;
                             let status = response.status();
                             let body = response.text().await.map_err(|error| format!("{error:?}"))?;
                             if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}")) }
