@@ -101,11 +101,12 @@ pub fn credential_in(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Credential, Error> {
     let variables = Variables::read(environment);
+    let named = cloud.clone();
     let cloud = cloud.clone();
     // Made anew when ARM refuses a token that `azure_identity` still takes for good and keeps.
     let make = move || make(&cloud, &login, &variables);
     let inner = make()?;
-    Ok(Credential::built(inner, Some(Box::new(make))))
+    Ok(Credential::built(inner, Some(named), Some(Box::new(make))))
 }
 
 /// What the environment says about signing in.
@@ -221,6 +222,7 @@ pub struct Credential(Arc<Shared>);
 type Make = Box<dyn Fn() -> Result<Inner, Error> + Send + Sync>;
 
 struct Shared {
+    cloud: Option<Cloud>,
     make: Option<Make>,
     state: Mutex<Cache>,
 }
@@ -238,11 +240,11 @@ struct Kept {
 impl Credential {
     /// Wraps any of `azure_identity`'s credentials, or one of the caller's own.
     pub fn new(inner: Arc<dyn TokenCredential>) -> Credential {
-        Credential::built(inner, None)
+        Credential::built(inner, None, None)
     }
 
-    fn built(inner: Inner, make: Option<Make>) -> Credential {
-        Credential(Arc::new(Shared { make, state: Mutex::new(Cache { inner, tokens: BTreeMap::new() }) }))
+    fn built(inner: Inner, cloud: Option<Cloud>, make: Option<Make>) -> Credential {
+        Credential(Arc::new(Shared { cloud, make, state: Mutex::new(Cache { inner, tokens: BTreeMap::new() }) }))
     }
 
     /// A token for `scope`, such as `https://management.azure.com/.default`.
@@ -276,7 +278,7 @@ impl Credential {
         {
             return Ok((kept.token.clone(), kept.fresh_until));
         }
-        let got = cache.inner.get_token(&[scope], None).await.map_err(|cause| refused(&cause))?;
+        let got = cache.inner.get_token(&[scope], None).await.map_err(|cause| refused(&cause, self.0.cloud.as_ref()))?;
         let life: azure_core::time::Duration = got.expires_on - now;
         // Fetched anew five minutes before its end, or in the last fifth of a short life.
         let fresh_until = got.expires_on - (life / 5_i32).min(azure_core::time::Duration::minutes(5));
@@ -395,7 +397,7 @@ impl TokenCredential for Chain {
                         }
                         // A way that is set up and refused is what the user meant; trying on would hide it.
                         Ok(Err(cause)) if way.name == "environment" => return Err(cause),
-                        Ok(Err(cause)) => refused(&cause).message().to_string(),
+                        Ok(Err(cause)) => refused(&cause, None).message().trim_start_matches("ERROR: ").to_string(),
                         Err(_) => format!("no answer within {} s", way.limit.as_secs()),
                     }
                 }
@@ -465,7 +467,7 @@ impl ClientAssertion for Assertion {
 }
 
 /// Brings what `azure_identity` says into our own form: Entra's code and words where Entra answered.
-fn refused(cause: &azure_core::Error) -> Error {
+fn refused(cause: &azure_core::Error, cloud: Option<&Cloud>) -> Error {
     if let Some(error) = ours(cause) {
         return error;
     }
@@ -480,7 +482,9 @@ fn refused(cause: &azure_core::Error) -> Error {
                 .with_ids(told.request_id().map(str::to_string), None);
         }
         if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-            return Error::transport("the sign-in service", &address(error), None, error);
+            let name = cloud.map_or("the sign-in service", |cloud| cloud.name.as_str());
+            let unreachable = cloud.and_then(|cloud| cloud.unreachable.as_deref());
+            return Error::transport(name, &address(error), unreachable, error);
         }
         at = error.source();
     }

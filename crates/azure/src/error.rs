@@ -194,13 +194,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_message(mut self, message: String) -> Error {
-        self.0.detail.message = message;
-        self
-    }
-
-    pub(crate) fn with_remedy(mut self, remedy: Option<String>) -> Error {
-        self.0.remedy = remedy.or(self.0.remedy);
+    pub(crate) fn with_code(mut self, code: &str) -> Error {
+        self.0.detail.code = code.to_string();
         self
     }
 

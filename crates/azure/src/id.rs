@@ -525,7 +525,8 @@ mod tests {
         #[test]
         fn reading_never_panics_and_what_is_read_is_read_again(text in "(/?[a-zA-Z?%./-]{0,12}){0,8}") {
             if let Ok(id) = ResourceId::parse(&text) {
-                prop_assert_eq!(ResourceId::parse(id.as_str()).unwrap().as_str(), id.as_str());
+                let again = ResourceId::parse(id.as_str()).unwrap();
+                prop_assert_eq!(again.as_str(), id.as_str());
                 let json = serde_json::to_string(&id).unwrap();
                 prop_assert_eq!(serde_json::from_str::<ResourceId>(&json).unwrap(), id);
             }

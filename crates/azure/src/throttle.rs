@@ -138,7 +138,7 @@ impl State {
                 let level = self.levels.entry(whole.clone()).or_insert(Level { tokens: size, at: now });
                 level.refill(size, per_second, now);
                 level.tokens = 0.0;
-                level.at = opens;
+                level.at = level.at.max(opens);
                 whole
             }
             Whose::Provider => bucket.clone(),

@@ -346,7 +346,6 @@ pub const ROWS: &[Row] = &[
     row("DIGEST_INVALID", "", Fatal, "The file changed while it was pushed. Build again."),
     row("SIZE_INVALID", "", Fatal, "The file changed while it was pushed. Build again."),
     row("NAME_UNKNOWN", "", Fatal, "The registry has no such repository."),
-    row("TOOMANYREQUESTS", "", Throttled, ""),
     row("UNAUTHORIZED", "", NotYetConsistent, ROLE_TO_PUSH),
     row("DENIED", "", NotYetConsistent, ROLE_TO_PUSH),
     // Sign-in.

@@ -1,0 +1,8 @@
+//! The clients against a server on loopback that answers what each test tells it, over TLS as Azure does.
+
+mod arm;
+mod preflight;
+mod registry;
+mod server;
+mod sign_in;
+mod vault;
