@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::World;
+use super::arm::filter::Filter;
+use super::arm::gate::{authorize, object};
+use super::arm::id::Id;
 use super::arm::refusal::Refusal;
-use super::arm::{Ask, SystemData};
-use super::{Response, entra};
+use super::arm::{Ask, SystemData, groups, lists, locks, resources, stamp, take};
+use super::{Method, Response, World, entra};
+
+type Answer = Result<Response, Refusal>;
 
 /// Role assignments by the lower-case id.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -97,6 +101,361 @@ fn covers(above: &str, scope: &str) -> bool {
         && matches!(scope.as_bytes().get(above.len()), None | Some(b'/'))
 }
 
-pub(super) fn serve(_world: &mut World, _ask: &Ask) -> Option<Result<Response, Refusal>> {
-    None
+/// Whether a principal has any role at all that works.
+pub fn has_any(world: &World, principal: &str) -> bool {
+    world
+        .access
+        .assignments
+        .values()
+        .any(|it| it.principal.eq_ignore_ascii_case(principal) && it.works_from <= world.now)
+}
+
+/// Assignments over a scope that is gone, or below it, go with it.
+pub(super) fn scope_removed(world: &mut World, scope: &Id) {
+    let scope = scope.to_string();
+    world.access.assignments.retain(|_, assignment| !covers(&scope, &assignment.scope));
+}
+
+const KIND: &str = "Microsoft.Authorization/roleAssignments";
+const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
+
+/// `…/providers/Microsoft.Authorization/{roleAssignments, roleDefinitions, permissions}` at any scope.
+pub(super) fn serve(world: &mut World, ask: &Ask) -> Option<Answer> {
+    let (id, rest) = (&ask.path.id, &ask.path.rest);
+    let collection = |name: &str| {
+        rest.len() == 3
+            && rest[0].eq_ignore_ascii_case("providers")
+            && rest[1].eq_ignore_ascii_case("Microsoft.Authorization")
+            && rest[2].eq_ignore_ascii_case(name)
+    };
+    let single = |kind: &str| rest.is_empty() && id.kind().eq_ignore_ascii_case(kind);
+    Some(if collection("roleAssignments") && ask.request.method == Method::Get {
+        list(world, ask, id)
+    } else if collection("roleDefinitions") && ask.request.method == Method::Get {
+        definitions(ask, id)
+    } else if collection("permissions") && ask.request.method == Method::Get {
+        Ok(permissions(world, ask, id))
+    } else if collection("denyAssignments") && ask.request.method == Method::Get {
+        Ok(Response::json(200, &json!({"value": []})))
+    } else if single(KIND) {
+        assignment(world, ask)
+    } else if single(DEFINITIONS) && ask.reads() {
+        match roles::find(id.name()) {
+            Some(role) => Ok(Response::json(200, &definition(role, &id.scope()))),
+            None => Err(no_such_role(id.name())),
+        }
+    } else {
+        return None;
+    })
+}
+
+fn no_such_role(id: &str) -> Refusal {
+    Refusal::missing(
+        "RoleDefinitionDoesNotExist",
+        format!("The specified role definition with ID '{id}' does not exist."),
+    )
+}
+
+fn assignment(world: &mut World, ask: &Ask) -> Answer {
+    let (id, scope) = (&ask.path.id, ask.path.id.scope());
+    let verb = match ask.request.method {
+        Method::Get | Method::Head => "read",
+        Method::Delete => "delete",
+        _ => "write",
+    };
+    authorize(world, ask.caller, &format!("{KIND}/{verb}"), &scope)?;
+    let key = id.key();
+    match ask.request.method {
+        Method::Get | Method::Head => match world.access.assignments.get(&key) {
+            Some(found) if ask.request.method == Method::Get => Ok(Response::json(200, &show(found))),
+            Some(_) => Ok(Response::empty(204)),
+            None => Err(Refusal::missing(
+                "RoleAssignmentNotFound",
+                format!("The role assignment '{}' is not found.", id.name()),
+            )),
+        },
+        Method::Put => put(world, ask, &scope),
+        Method::Delete => match world.access.assignments.get(&key).cloned() {
+            Some(found) => {
+                locks::permit(world, id, true)?;
+                world.access.assignments.remove(&key);
+                Ok(Response::json(200, &show(&found)))
+            }
+            None => Ok(Response::empty(204)),
+        },
+        Method::Patch | Method::Post => {
+            Err(Refusal::new(405, "MethodNotAllowed", "A role assignment takes GET, PUT and DELETE."))
+        }
+    }
+}
+
+fn put(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
+    let id = &ask.path.id;
+    if uuid::Uuid::try_parse(id.name()).is_err() {
+        return Err(Refusal::bad(
+            "InvalidRoleAssignmentId",
+            format!(
+                "The role assignment ID '{}' is not valid. The role assignment ID must be a GUID.",
+                id.name()
+            ),
+        ));
+    }
+    if scope.group.is_some() && scope.stretches.is_empty() {
+        groups::must_exist(world, scope)?;
+    } else if !scope.stretches.is_empty() {
+        groups::must_exist(world, scope)?;
+        must_exist(world, scope)?;
+    }
+    locks::permit(world, id, false)?;
+    let body = object(ask.body)?;
+    let properties = &body["properties"];
+    let text = |name: &str| properties[name].as_str().unwrap_or_default().to_owned();
+    let (role, principal, principal_type) =
+        (text("roleDefinitionId"), text("principalId"), text("principalType"));
+    if role.is_empty() || principal.is_empty() {
+        return Err(Refusal::bad(
+            "InvalidCreateRoleAssignmentRequest",
+            "The request to create role assignment is not valid. roleDefinitionId and principalId are needed.",
+        ));
+    }
+    if uuid::Uuid::try_parse(&principal).is_err() {
+        return Err(Refusal::bad(
+            "InvalidPrincipalId",
+            format!("A valid principal ID must be provided for role assignment; '{principal}' is none."),
+        ));
+    }
+    let role_id = role.rsplit('/').next().unwrap_or_default();
+    let Some(role) = roles::find(role_id) else { return Err(no_such_role(role_id)) };
+    let principal_type = principal_kind(world, &principal, &principal_type)?;
+    let key = id.key();
+    let current = world.access.assignments.get(&key).cloned();
+    if let Some(current) = &current
+        && (!current.principal.eq_ignore_ascii_case(&principal) || current.role != role.id)
+    {
+        return Err(Refusal::bad(
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+        ));
+    }
+    let scope_text = scope.to_string();
+    if let Some((other, _)) = world.access.assignments.iter().find(|(other, it)| {
+        **other != key
+            && it.principal.eq_ignore_ascii_case(&principal)
+            && it.role == role.id
+            && it.scope.eq_ignore_ascii_case(&scope_text)
+    }) {
+        let name = other.rsplit('/').next().unwrap_or_default().replace('-', "");
+        return Err(Refusal::conflict(
+            "RoleAssignmentExists",
+            format!(
+                "The role assignment already exists. The ID of the conflicting role assignment is {name}."
+            ),
+        ));
+    }
+    let mut extra = properties.clone();
+    for name in ["roleDefinitionId", "principalId", "principalType", "scope"] {
+        take(&mut extra, name);
+    }
+    let (now, by) = (world.now, ask.caller.object_id.clone());
+    let created = current.is_none();
+    let works_from = match &current {
+        Some(current) => current.works_from,
+        None => now.saturating_add(world.config.scaled(PROPAGATION_SECONDS)).unwrap_or(now),
+    };
+    let system = match current {
+        Some(current) => SystemData { modified_by: by, modified_at: now, ..current.system },
+        None => SystemData { created_by: by.clone(), created_at: now, modified_by: by, modified_at: now },
+    };
+    let assignment = Assignment {
+        id: id.to_string(),
+        scope: scope_text,
+        role: role.id.to_owned(),
+        principal,
+        principal_type,
+        extra,
+        works_from,
+        system,
+    };
+    let shown = show(&assignment);
+    world.access.assignments.insert(key, assignment);
+    Ok(Response::json(if created { 201 } else { 200 }, &shown))
+}
+
+/// What an assignment extends must be there; what the data planes keep (a blob container) is looked up in the
+/// resource above.
+fn must_exist(world: &World, scope: &Id) -> Result<(), Refusal> {
+    let mut id = scope.clone();
+    loop {
+        if world.arm.find(&id.key()).is_some() {
+            return Ok(());
+        }
+        match id.parent() {
+            Some(parent) => id = parent,
+            None => return resources::must_have_resource(world, scope),
+        }
+    }
+}
+
+/// The type of a principal. With the type given nothing is looked up, as a principal may be too new to be found;
+/// without, it must be known here by now.
+fn principal_kind(world: &World, principal: &str, given: &str) -> Result<String, Refusal> {
+    let known = world.entra.principals.get(&principal.to_ascii_lowercase());
+    if !given.is_empty() {
+        const TYPES: [&str; 5] = ["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"];
+        let Some(kind) = TYPES.iter().find(|kind| kind.eq_ignore_ascii_case(given)) else {
+            return Err(Refusal::bad(
+                "InvalidPrincipalType",
+                format!("The principal type '{given}' is not valid."),
+            ));
+        };
+        if known.is_some_and(|known| known.known_from <= world.now) && *kind != "ServicePrincipal" {
+            return Err(Refusal::bad(
+                "UnmatchedPrincipalType",
+                format!(
+                    "The PrincipalId '{principal}' has type 'ServicePrincipal', which is different from specified \
+                     PrinciaplType '{kind}'."
+                ),
+            ));
+        }
+        return Ok((*kind).to_owned());
+    }
+    if known.is_some_and(|known| known.known_from <= world.now) {
+        return Ok("ServicePrincipal".into());
+    }
+    Err(Refusal::bad(
+        "PrincipalNotFound",
+        format!(
+            "Principal {} does not exist in the directory {}. Check that you have the correct principal ID. If you \
+             are creating this principal and then immediately assigning a role, this error might be related to a \
+             replication delay. In this case, set the role assignment principalType property to a value, such as \
+             ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+            principal.replace('-', ""),
+            world.config.tenant
+        ),
+    ))
+}
+
+fn show(assignment: &Assignment) -> Value {
+    let subscription = assignment.scope.split('/').nth(2).unwrap_or_default();
+    let mut properties = json!({
+        "roleDefinitionId": format!("/subscriptions/{subscription}/providers/{DEFINITIONS}/{}", assignment.role),
+        "principalId": assignment.principal,
+        "principalType": assignment.principal_type,
+        "scope": assignment.scope,
+        "condition": null, "conditionVersion": null,
+    });
+    if let Some(extra) = assignment.extra.as_object() {
+        for (key, value) in extra {
+            properties[key] = value.clone();
+        }
+    }
+    properties["createdOn"] = json!(stamp(assignment.system.created_at));
+    properties["updatedOn"] = json!(stamp(assignment.system.modified_at));
+    properties["createdBy"] = json!(assignment.system.created_by);
+    properties["updatedBy"] = json!(assignment.system.modified_by);
+    properties["delegatedManagedIdentityResourceId"] = Value::Null;
+    json!({
+        "properties": properties,
+        "id": assignment.id,
+        "type": KIND,
+        "name": assignment.id.rsplit('/').next(),
+    })
+}
+
+/// Assignments at a scope: those over it, above it and below it; `atScope()` leaves those below out.
+fn list(world: &World, ask: &Ask, scope: &Id) -> Answer {
+    authorize(world, ask.caller, &format!("{KIND}/read"), scope)?;
+    let filter = filter(ask, &["atScope", "assignedTo", "principalId"])?;
+    let scope = scope.to_string();
+    let found = world
+        .access
+        .assignments
+        .values()
+        .filter(|it| covers(&it.scope, &scope) || covers(&scope, &it.scope))
+        .filter(|it| {
+            filter.as_ref().is_none_or(|filter| {
+                filter.fits(
+                    &|name| name.eq_ignore_ascii_case("principalId").then(|| it.principal.clone()),
+                    &|function, arguments| {
+                        if function.eq_ignore_ascii_case("atScope") {
+                            covers(&it.scope, &scope)
+                        } else {
+                            arguments.first().is_some_and(|who| who.eq_ignore_ascii_case(&it.principal))
+                        }
+                    },
+                )
+            })
+        })
+        .map(show)
+        .collect();
+    lists::page(ask, found)
+}
+
+fn definitions(ask: &Ask, scope: &Id) -> Answer {
+    let filter = filter(ask, &["roleName", "type", "atScopeAndBelow", "atScope"])?;
+    let found = roles::ROLES
+        .iter()
+        .filter(|role| {
+            filter.as_ref().is_none_or(|filter| {
+                filter.fits(
+                    &|name| match name.to_ascii_lowercase().as_str() {
+                        "rolename" => Some(role.name.to_owned()),
+                        "type" => Some("BuiltInRole".to_owned()),
+                        _ => None,
+                    },
+                    &|_, _| true,
+                )
+            })
+        })
+        .map(|role| definition(role, scope))
+        .collect();
+    lists::page(ask, found)
+}
+
+fn definition(role: &roles::Role, scope: &Id) -> Value {
+    // built-in roles belong to the tenant, and are shown below the subscription that was asked
+    let base = match &scope.subscription {
+        Some(subscription) => format!("/subscriptions/{subscription}"),
+        None => String::new(),
+    };
+    json!({
+        "properties": {
+            "roleName": role.name, "type": "BuiltInRole", "description": role.name, "assignableScopes": ["/"],
+            "permissions": [{"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data,
+                             "notDataActions": role.not_data}],
+            "createdOn": "2018-01-01T00:00:00.0000000Z", "updatedOn": "2026-01-01T00:00:00.0000000Z",
+            "createdBy": null, "updatedBy": null,
+        },
+        "id": format!("{base}/providers/{DEFINITIONS}/{}", role.id),
+        "type": DEFINITIONS,
+        "name": role.id,
+    })
+}
+
+/// What the caller may do at a scope.
+fn permissions(world: &World, ask: &Ask, scope: &Id) -> Response {
+    let scope = scope.to_string();
+    let value: Vec<Value> = world
+        .access
+        .assignments
+        .values()
+        .filter(|it| it.principal.eq_ignore_ascii_case(&ask.caller.object_id))
+        .filter(|it| it.works_from <= world.now && covers(&it.scope, &scope))
+        .filter_map(|it| roles::find(&it.role))
+        .map(|role| {
+            json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data,
+                   "notDataActions": role.not_data})
+        })
+        .collect();
+    Response::json(200, &json!({"value": value}))
+}
+
+fn filter(ask: &Ask, known: &[&str]) -> Result<Option<Filter>, Refusal> {
+    let Some(text) = ask.request.query("$filter").filter(|text| !text.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let refused = || Refusal::bad("UnsupportedQuery", format!("The filter '{text}' is not supported."));
+    let filter = Filter::parse(text).ok_or_else(refused)?;
+    let all = filter.names().iter().all(|name| known.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    if all { Ok(Some(filter)) } else { Err(refused()) }
 }

@@ -74,10 +74,13 @@ fn authenticate(world: &World, request: &Request) -> Result<Caller, Refusal> {
         }
         Err(entra::Unfit::Expired { at }) => {
             let now = super::stamp(world.now);
-            let message = format!("The access token expiry UTC time '{at}' is earlier than current UTC time '{now}'.");
+            let message =
+                format!("The access token expiry UTC time '{at}' is earlier than current UTC time '{now}'.");
             Err(refuse("ExpiredAuthenticationToken", &message))
         }
-        Err(entra::Unfit::NotYet) => Err(refuse("InvalidAuthenticationToken", "The access token is not yet valid.")),
+        Err(entra::Unfit::NotYet) => {
+            Err(refuse("InvalidAuthenticationToken", "The access token is not yet valid."))
+        }
         Err(entra::Unfit::Audience { got }) => {
             let message = format!(
                 "The access token has been obtained for wrong audience or resource '{got}'. It should exactly match \
@@ -227,11 +230,7 @@ fn body(request: &Request) -> Result<Value, Refusal> {
 }
 
 fn too_large() -> Refusal {
-    Refusal::new(
-        413,
-        "RequestEntityTooLarge",
-        "The request content size exceeds the maximum size of 4 MB.",
-    )
+    Refusal::new(413, "RequestEntityTooLarge", "The request content size exceeds the maximum size of 4 MB.")
 }
 
 /// Refuses when the caller lacks the right for `action` over `scope`.

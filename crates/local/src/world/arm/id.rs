@@ -130,8 +130,7 @@ impl Id {
     pub fn provider(&self, kind: &str, name: &str) -> Id {
         let (namespace, part) = kind.split_once('/').unwrap_or((kind, ""));
         let mut id = self.clone();
-        id.stretches
-            .push(Stretch { namespace: namespace.into(), parts: vec![(part.into(), name.into())] });
+        id.stretches.push(Stretch { namespace: namespace.into(), parts: vec![(part.into(), name.into())] });
         id
     }
 

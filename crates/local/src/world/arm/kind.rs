@@ -254,6 +254,31 @@ pub trait Rules: Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// The same, when the whole group goes: what else is in it goes before.
+    ///
+    /// # Errors
+    /// Azure's refusal.
+    fn may_delete_with_group(&self, world: &World, resource: &Resource) -> Result<(), Refusal> {
+        let _ = (world, resource);
+        Ok(())
+    }
+
+    /// The delete is accepted and under way.
+    fn deleting(&self, world: &mut World, resource: &Resource) -> Ending {
+        let _ = (world, resource);
+        Ending::Table
+    }
+
+    /// Refuses a globally unique name that `other` has.
+    ///
+    /// # Errors
+    /// Azure's refusal, in the type's own words.
+    fn taken(&self, world: &World, other: &Resource, id: &Id) -> Result<(), Refusal> {
+        let _ = (world, other);
+        let message = format!("The name '{}' is already in use. Please choose a different name.", id.name());
+        Err(Refusal::conflict("NameNotAvailable", message))
+    }
+
     /// The resource was removed, its children before it.
     fn deleted(&self, world: &mut World, resource: &Resource) {
         let _ = (world, resource);

@@ -7,6 +7,7 @@
 //! - [`operations`]: what takes time. [`groups`], [`subscriptions`], [`lists`], [`tags`], [`locks`]: ARM's own.
 //! - [`types`]: bodies against Azure's type descriptions.
 
+pub mod filter;
 pub mod gate;
 pub mod groups;
 pub mod id;
@@ -44,6 +45,8 @@ pub struct Arm {
     pub registering: BTreeMap<String, bool>,
     /// Tags of the subscription itself.
     pub subscription_tags: BTreeMap<String, String>,
+    /// Workspaces that can be recovered.
+    pub deleted_workspaces: crate::world::workspace::Deleted,
     /// Token buckets by principal and kind of operation. Not kept: a restart fills them.
     #[serde(skip)]
     pub buckets: BTreeMap<String, gate::Bucket>,
@@ -153,7 +156,10 @@ impl Arm {
 
     /// The one of a type with a globally unique name.
     pub fn by_name(&self, kind: &str, name: &str) -> Option<&Resource> {
-        self.resources.values().filter(|resource| resource.kind.eq_ignore_ascii_case(kind)).find(|resource| resource.id.name().eq_ignore_ascii_case(name))
+        self.resources
+            .values()
+            .filter(|resource| resource.kind.eq_ignore_ascii_case(kind))
+            .find(|resource| resource.id.name().eq_ignore_ascii_case(name))
     }
 
     /// Everything below an id, not itself: children, group members, extensions.
@@ -210,7 +216,7 @@ impl Ask<'_> {
     }
 }
 
-type Answer = Result<Response, Refusal>;
+pub(crate) type Answer = Result<Response, Refusal>;
 
 /// Decides which of ARM's parts a path belongs to.
 fn serve(world: &mut World, ask: &Ask) -> Answer {
@@ -323,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_merge_patch_replaces_lists_and_removes_nulls_whatever_the_case() {
-        let mut body = json!({"properties": {"template": {"revisionSuffix": "a", "containers": [1, 2]}, "x": 1}});
+        let mut body =
+            json!({"properties": {"template": {"revisionSuffix": "a", "containers": [1, 2]}, "x": 1}});
         merge(&mut body, &json!({"Properties": {"Template": {"RevisionSuffix": null, "containers": [3]}}}));
         assert_eq!(body, json!({"properties": {"template": {"containers": [3]}, "x": 1}}));
     }

@@ -255,7 +255,8 @@ fn status(world: &World, ask: &Ask, operation: &Operation) -> Response {
         (Status::Running, Some(due)) => {
             let whole = due.duration_since(operation.begun).as_secs_f64();
             let gone = world.now.duration_since(operation.begun).as_secs_f64();
-            body["percentComplete"] = json!((100.0 * gone / whole.max(f64::EPSILON)).clamp(0.0, 99.0).floor());
+            body["percentComplete"] =
+                json!((100.0 * gone / whole.max(f64::EPSILON)).clamp(0.0, 99.0).floor());
         }
         (Status::Running, None) => {}
         (Status::Succeeded, _) => body["percentComplete"] = json!(100.0),
@@ -279,10 +280,7 @@ fn result(world: &mut World, ask: &Ask, operation: &Operation) -> Response {
         Status::Running => {
             let version = ask.api_version();
             Response::empty(202)
-                .with(
-                    "location",
-                    format!("{}{}?api-version={version}", ask.request.origin, ask.request.path),
-                )
+                .with("location", format!("{}{}?api-version={version}", ask.request.origin, ask.request.path))
                 .with("retry-after", retry_after(world))
         }
         Status::Failed(failure) => failure.clone().into(),

@@ -1,0 +1,345 @@
+//! What vaults hold: secrets with their versions, deleted and not.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Event, after_days, by_name};
+use crate::world::agenda::Event as Due;
+use crate::world::arm::Resource;
+use crate::world::arm::refusal::Refusal;
+use crate::world::{Hidden, World};
+
+/// Longest value of a secret.
+const VALUE_MAX: usize = 25 * 1024;
+/// How long a deletion takes until the deleted secret can be seen, in seconds at speed 1.
+const DELETE_SECONDS: f64 = 3.0;
+
+/// One vault's contents.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Contents {
+    /// By lower-case name.
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+/// A secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Secret {
+    /// As created.
+    pub name: String,
+    /// Oldest first; never empty.
+    pub versions: Vec<Version>,
+    /// Soft-deleted.
+    pub deleted: Option<Deleted>,
+}
+
+/// A soft-deleted secret's dates.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Deleted {
+    pub at: Timestamp,
+    pub purged: Timestamp,
+    pub visible_from: Timestamp,
+}
+
+/// One version of a secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Version {
+    /// 32 hex digits.
+    pub id: String,
+    /// The secret itself.
+    pub value: Hidden,
+    /// As sent.
+    pub content_type: Option<String>,
+    /// As sent.
+    pub tags: BTreeMap<String, String>,
+    /// May be read.
+    pub enabled: bool,
+    /// Not before, Unix seconds.
+    pub nbf: Option<i64>,
+    /// Expiry, Unix seconds.
+    pub exp: Option<i64>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it was changed.
+    pub updated: Timestamp,
+}
+
+impl Version {
+    /// `attributes` as the vault shows them.
+    pub fn attributes(&self, vault: Option<&Resource>) -> Value {
+        let properties = vault.map(|vault| vault.properties().clone()).unwrap_or_default();
+        let days = properties["softDeleteRetentionInDays"].as_i64().unwrap_or(90);
+        let level = match (days, properties["enablePurgeProtection"] == true) {
+            (90, false) => "Recoverable+Purgeable",
+            (90, true) => "Recoverable",
+            (_, false) => "CustomizedRecoverable+Purgeable",
+            (_, true) => "CustomizedRecoverable",
+        };
+        let mut shown = json!({"enabled": self.enabled});
+        if let Some(nbf) = self.nbf {
+            shown["nbf"] = json!(nbf);
+        }
+        if let Some(exp) = self.exp {
+            shown["exp"] = json!(exp);
+        }
+        shown["created"] = json!(self.created.as_second());
+        shown["updated"] = json!(self.updated.as_second());
+        shown["recoveryLevel"] = json!(level);
+        shown["recoverableDays"] = json!(days);
+        shown
+    }
+}
+
+fn contents<'a>(world: &'a mut World, vault: &str) -> &'a mut Contents {
+    world.vaults.live.entry(vault.to_owned()).or_default()
+}
+
+/// `SecretNotFound` in Key Vault's words.
+pub fn not_found(name: &str) -> Refusal {
+    Refusal::missing(
+        "SecretNotFound",
+        format!(
+            "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you \
+             may be able to recover it using the correct recovery command. For help resolving this issue, please see \
+             https://go.microsoft.com/fwlink/?linkid=2125182"
+        ),
+    )
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::bad("BadParameter", message)
+}
+
+/// The parts of a secret that a client may send.
+struct Sent {
+    content_type: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
+    enabled: Option<bool>,
+    nbf: Option<i64>,
+    exp: Option<i64>,
+}
+
+fn read_sent(body: &Value) -> Result<Sent, Refusal> {
+    let wrong = |name: &str| bad(format!("The request body has an invalid value for '{name}'."));
+    let tags = match &body["tags"] {
+        Value::Null => None,
+        Value::Object(map) => Some(
+            map.iter()
+                .map(|(key, value)| match value.as_str() {
+                    Some(value) if key.chars().count() <= 256 && value.chars().count() <= 256 => {
+                        Ok((key.clone(), value.to_owned()))
+                    }
+                    _ => Err(wrong("tags")),
+                })
+                .collect::<Result<BTreeMap<_, _>, _>>()?,
+        ),
+        _ => return Err(wrong("tags")),
+    };
+    if tags.as_ref().is_some_and(|tags| tags.len() > 15) {
+        return Err(bad("A secret can have at most 15 tags."));
+    }
+    let attributes = &body["attributes"];
+    let number = |name: &str| match &attributes[name] {
+        Value::Null => Ok(None),
+        value => value.as_i64().map(Some).ok_or_else(|| wrong(name)),
+    };
+    let enabled = match &attributes["enabled"] {
+        Value::Null => None,
+        value => Some(value.as_bool().ok_or_else(|| wrong("enabled"))?),
+    };
+    let (nbf, exp) = (number("nbf")?, number("exp")?);
+    if let (Some(nbf), Some(exp)) = (nbf, exp)
+        && nbf >= exp
+    {
+        return Err(bad("The expiration time must be later than the activation time."));
+    }
+    let content_type = match &body["contentType"] {
+        Value::Null => None,
+        value => {
+            Some(value.as_str().filter(|it| it.len() <= 255).ok_or_else(|| wrong("contentType"))?.to_owned())
+        }
+    };
+    Ok(Sent { content_type, tags, enabled, nbf, exp })
+}
+
+/// Makes a new version of a secret, and the secret when it is new; returns the version's id.
+pub fn set(world: &mut World, vault: &str, name: &str, body: &Value) -> Result<String, Refusal> {
+    check_name(name)?;
+    let value =
+        body["value"].as_str().ok_or_else(|| bad("Value is required: the property 'value' is missing."))?;
+    if value.len() > VALUE_MAX {
+        return Err(bad(format!("The secret value exceeds the maximum length of {VALUE_MAX} bytes.")));
+    }
+    let sent = read_sent(body)?;
+    let key = name.to_ascii_lowercase();
+    let now = world.now;
+    let id = world.chance.uuid(&format!("secret {vault}/{key}")).simple().to_string();
+    let contents = contents(world, vault);
+    if contents.secrets.get(&key).is_some_and(|secret| secret.deleted.is_some()) {
+        return Err(Refusal::conflict(
+            "Conflict",
+            format!(
+                "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
+                 state, the secret can only be recovered or purged."
+            ),
+        )
+        .at("ObjectIsDeletedButRecoverable"));
+    }
+    let version = Version {
+        id: id.clone(),
+        value: Hidden(value.to_owned()),
+        content_type: sent.content_type,
+        tags: sent.tags.unwrap_or_default(),
+        enabled: sent.enabled.unwrap_or(true),
+        nbf: sent.nbf,
+        exp: sent.exp,
+        created: now,
+        updated: now,
+    };
+    contents
+        .secrets
+        .entry(key)
+        .or_insert_with(|| Secret { name: name.to_owned(), versions: Vec::new(), deleted: None })
+        .versions
+        .push(version);
+    Ok(id)
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let fits = (1..=127).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if fits {
+        return Ok(());
+    }
+    Err(bad(format!(
+        "The request URI contains an invalid name: {name}. Names have 1 to 127 letters, digits and hyphens."
+    )))
+}
+
+/// A version, the last one without `version`; disabled ones are refused.
+pub fn read<'a>(
+    world: &'a World,
+    vault: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<&'a Version, Refusal> {
+    let found = find(world, vault, name, version)?;
+    if !found.enabled {
+        return Err(Refusal::new(403, "Forbidden", "Operation get is not allowed on a disabled secret.")
+            .at("SecretDisabled"));
+    }
+    Ok(found)
+}
+
+/// The same, disabled or not.
+pub fn find<'a>(
+    world: &'a World,
+    vault: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<&'a Version, Refusal> {
+    let secret = world
+        .vaults
+        .live
+        .get(vault)
+        .and_then(|contents| contents.secrets.get(&name.to_ascii_lowercase()))
+        .filter(|secret| secret.deleted.is_none())
+        .ok_or_else(|| not_found(name))?;
+    match version {
+        None => secret.versions.last(),
+        Some(version) => secret.versions.iter().find(|it| it.id.eq_ignore_ascii_case(version)),
+    }
+    .ok_or_else(|| not_found(&format!("{name}/{}", version.unwrap_or_default())))
+}
+
+/// Changes attributes, tags and content type of a version; returns its id.
+pub fn update(
+    world: &mut World,
+    vault: &str,
+    name: &str,
+    version: Option<&str>,
+    body: &Value,
+) -> Result<String, Refusal> {
+    let id = find(world, vault, name, version)?.id.clone();
+    let sent = read_sent(body)?;
+    let now = world.now;
+    let found = contents(world, vault)
+        .secrets
+        .get_mut(&name.to_ascii_lowercase())
+        .and_then(|secret| secret.versions.iter_mut().find(|it| it.id == id))
+        .ok_or_else(|| not_found(name))?;
+    if let Some(kind) = sent.content_type {
+        found.content_type = Some(kind);
+    }
+    if let Some(tags) = sent.tags {
+        found.tags = tags;
+    }
+    if let Some(enabled) = sent.enabled {
+        found.enabled = enabled;
+    }
+    found.nbf = sent.nbf.or(found.nbf);
+    found.exp = sent.exp.or(found.exp);
+    found.updated = now;
+    Ok(id)
+}
+
+/// Soft-deletes a secret.
+pub fn delete(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
+    find(world, vault, name, None)?;
+    let days = by_name(world, vault)
+        .and_then(|vault| vault.properties()["softDeleteRetentionInDays"].as_i64())
+        .unwrap_or(90);
+    let (at, key) = (world.now, name.to_ascii_lowercase());
+    let purged = after_days(at, days);
+    let visible_from = at.saturating_add(world.config.scaled(DELETE_SECONDS)).unwrap_or(at);
+    if let Some(secret) = contents(world, vault).secrets.get_mut(&key) {
+        secret.deleted = Some(Deleted { at, purged, visible_from });
+    }
+    let event = Event::SecretRetention { vault: vault.to_owned(), secret: key, deleted: at };
+    world.agenda.add(purged, Due::Vault(event));
+    Ok(())
+}
+
+/// A deleted secret that can be seen by now.
+pub fn find_deleted<'a>(world: &'a World, vault: &str, name: &str) -> Result<&'a Secret, Refusal> {
+    world
+        .vaults
+        .live
+        .get(vault)
+        .and_then(|contents| contents.secrets.get(&name.to_ascii_lowercase()))
+        .filter(|secret| secret.deleted.as_ref().is_some_and(|deleted| deleted.visible_from <= world.now))
+        .ok_or_else(|| {
+            Refusal::missing(
+                "SecretNotFound",
+                format!(
+                    "Deleted Secret not found: {name}. It is not deleted, or its deletion has not ended."
+                ),
+            )
+        })
+}
+
+/// Takes a deleted secret back.
+pub fn recover(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
+    find_deleted(world, vault, name)?;
+    if let Some(secret) = contents(world, vault).secrets.get_mut(&name.to_ascii_lowercase()) {
+        secret.deleted = None;
+    }
+    Ok(())
+}
+
+/// Removes a deleted secret for good.
+pub fn purge(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
+    find_deleted(world, vault, name)?;
+    if by_name(world, vault).is_some_and(|vault| vault.properties()["enablePurgeProtection"] == true) {
+        return Err(Refusal::new(
+            403,
+            "Forbidden",
+            "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service \
+             will automatically purge it after the retention period has passed.",
+        ));
+    }
+    contents(world, vault).secrets.remove(&name.to_ascii_lowercase());
+    Ok(())
+}
