@@ -231,7 +231,7 @@ pub enum Piece {
 /// What `${…}` can stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// `${resource.NAME.ATTRIBUTE}`; the attribute is one of [`ResourceKind::attributes`].
+    /// `${resource.NAME.ATTRIBUTE}`; the attribute is one of its kind's, see [`crate::kinds`].
     ResourceAttribute {
         /// A name in [`App::resources`].
         resource: String,

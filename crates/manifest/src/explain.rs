@@ -39,6 +39,9 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
     {
         return Ok(resource(kind));
     }
+    if let Some(later) = not_yet(segments) {
+        return Ok(later);
+    }
     let kind = match segments {
         ["resource", name, _, ..] => kinds::of(name).map(|kind| kind.name),
         _ => None,
@@ -53,6 +56,19 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
         return Err(Unknown { path: path.to_owned(), suggestion: suggestion(segments) });
     }
     Ok(found.into_iter().map(one).collect::<Vec<_>>().join("\n"))
+}
+
+/// What the language will have, and this version does not.
+fn not_yet(segments: &[&str]) -> Option<String> {
+    if let Some((name, what)) = fields::LATER_TABLES.iter().find(|(name, _)| segments.first() == Some(name)) {
+        return Some(format!("{name}: {what}. Not supported yet by this version.\n"));
+    }
+    match segments {
+        ["resource", kind] if kinds::LATER.contains(kind) => {
+            Some(format!("resource of type \"{kind}\": not supported yet by this version.\n"))
+        }
+        _ => None,
+    }
 }
 
 /// Whether a field's path is that of the segments, with any name for a `*`.

@@ -11,7 +11,7 @@ use crate::suggest;
 pub(crate) struct Rule {
     /// The same for an editor, as a regular expression; narrower checks stay with `check`.
     pub pattern: Option<&'static str>,
-    /// Shortest and longest, in characters.
+    /// Shortest and longest, in characters; `shape` holds the longest for every rule.
     pub length: Range<usize>,
     pub check: fn(&str) -> Result<(), Fault>,
 }

@@ -138,8 +138,14 @@ impl Shape<'_> {
                 return;
             }
             (Type::Text(rule), Value::Text(text)) => {
+                let length = text.chars().count();
                 if let Err(fault) = (rule.check)(text) {
                     self.fault(node.span.clone(), fault);
+                } else if length > rule.length.end {
+                    let message =
+                        format!("`{name}` has at most {} characters, not {length}", rule.length.end);
+                    let diagnostic = self.place.problem(codes::OUT_OF_RANGE, node.span.clone(), message);
+                    self.report(diagnostic);
                 }
             }
             (Type::Template, Value::Text(text)) => {

@@ -149,6 +149,10 @@ fn texts_made_to_hurt() {
         "x = {a=1 b=2 c=3\n".repeat(300),
         "\0\u{7f}\u{1b}[31m = \"\u{1b}\"\n".to_owned(),
         "z".repeat(2 * 1024 * 1024),
+        (0..5_000).map(|i| format!("k{i} = x\n")).collect(),
+        (0..5_000).map(|i| format!("k{i} = 1\n")).collect(),
+        (0..1_000).map(|i| format!("[service.s{i}]\nuses = {{ nothing = \"read\" }}\n")).collect(),
+        (0..200).map(|i| format!("[environment.e{i}]\nservice.s{i}.port = 0\n")).collect(),
     ];
     for text in texts {
         holds(&text, None);
