@@ -94,10 +94,10 @@ impl Folder {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(root).map_err(Error::io("read", root))? {
             let entry = entry.map_err(Error::io("read", root))?;
-            if let Ok(name) = entry.file_name().into_string() {
-                if !rules.ignores(&name) {
-                    names.push(name);
-                }
+            if let Ok(name) = entry.file_name().into_string()
+                && !rules.ignores(&name)
+            {
+                names.push(name);
             }
         }
         names.sort();

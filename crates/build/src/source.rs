@@ -111,11 +111,11 @@ impl Source {
                 continue;
             }
             let about = entry.metadata().map_err(|error| walk_error(root, error))?;
-            if let Some(why) = secret(entry.path(), &name, about.len()) {
-                if !rules.named(Path::new(&path)) {
-                    left_out.push((path, why));
-                    continue;
-                }
+            if let Some(why) = secret(entry.path(), &name, about.len())
+                && !rules.named(Path::new(&path))
+            {
+                left_out.push((path, why));
+                continue;
             }
             let executable = about.permissions().mode() & 0o111 != 0;
             files.push(SourceFile { path, what: What::File { executable } });

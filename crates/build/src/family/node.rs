@@ -167,12 +167,12 @@ fn version(
     package: &Package<'_>,
     app: &mut Application,
 ) -> Result<(), Error> {
-    if let Some(file) = folder.first(&[".nvmrc", ".node-version"])? {
-        if let Some(line) = file.first_line() {
-            app.version = Some(line.trim_start_matches('v').to_owned());
-            app.evidence.push(file.says(line, format!("asks for Node {line}")));
-            return Ok(());
-        }
+    if let Some(file) = folder.first(&[".nvmrc", ".node-version"])?
+        && let Some(line) = file.first_line()
+    {
+        app.version = Some(line.trim_start_matches('v').to_owned());
+        app.evidence.push(file.says(line, format!("asks for Node {line}")));
+        return Ok(());
     }
     if let Some(range) = package.0["engines"]["node"].as_str() {
         app.version = Some(range.to_owned());
@@ -281,10 +281,10 @@ fn start(
     manifest: &Text,
     package: &Package<'_>,
 ) -> Result<Option<(Vec<String>, Evidence)>, Error> {
-    if let Some(file) = folder.read("Procfile")? {
-        if let Some(line) = file.text.lines().find_map(|line| line.strip_prefix("web:")) {
-            return Ok(Some((words_or_shell(line.trim()), file.says("web:", "the web process"))));
-        }
+    if let Some(file) = folder.read("Procfile")?
+        && let Some(line) = file.text.lines().find_map(|line| line.strip_prefix("web:"))
+    {
+        return Ok(Some((words_or_shell(line.trim()), file.says("web:", "the web process"))));
     }
     if let Some(script) = package.resolved("start") {
         return Ok(Some((

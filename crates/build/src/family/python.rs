@@ -208,12 +208,12 @@ fn start(
             start = shell(format!("streamlit run {} --server.port ${{PORT:-{PORT}}} {options}", file.file));
         }
     }
-    if let Some(file) = folder.read("Procfile")? {
-        if let Some(line) = file.text.lines().find_map(|line| line.strip_prefix("web:")) {
-            app.kind = Kind::Server;
-            app.evidence.push(file.says("web:", "the web process"));
-            return Ok(shell(line.trim().to_owned()));
-        }
+    if let Some(file) = folder.read("Procfile")?
+        && let Some(line) = file.text.lines().find_map(|line| line.strip_prefix("web:"))
+    {
+        app.kind = Kind::Server;
+        app.evidence.push(file.says("web:", "the web process"));
+        return Ok(shell(line.trim().to_owned()));
     }
     if start.is_some() {
         return Ok(start);

@@ -48,11 +48,11 @@ fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
         app.framework = Some((*framework).into());
         app.kind = Kind::Server;
         app.evidence.push(manifest.says(framework, format!("depends on {framework}")));
-    } else if let Some(main) = folder.read("src/main.rs")? {
-        if main.text.contains("TcpListener") {
-            app.kind = Kind::Server;
-            app.evidence.push(main.says("TcpListener", "listens on a port"));
-        }
+    } else if let Some(main) = folder.read("src/main.rs")?
+        && main.text.contains("TcpListener")
+    {
+        app.kind = Kind::Server;
+        app.evidence.push(main.says("TcpListener", "listens on a port"));
     }
     if let Some((version, evidence)) = toolchain_wanted(folder, &manifest, package)? {
         app.version = Some(version);

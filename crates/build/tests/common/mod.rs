@@ -1,5 +1,8 @@
 //! Unpacking an image into a folder and running it there, with nothing of this machine but its kernel.
 
+#![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as expected")]
+
 use landfall_build::{Image, Spec};
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -81,6 +84,8 @@ impl Rootfs {
 
     fn command(&self, user: &str, words: &[&str]) -> Command {
         let mut command = Command::new("unshare");
+        // The loader reads from /proc where a program lies, for those that find their libraries by that.
+        command.arg("--mount-proc");
         command.arg(format!("--root={}", self.dir.path().display()));
         command.arg(format!("--wd={}", self.config["config"]["WorkingDir"].as_str().unwrap()));
         command.args([format!("--setgid={user}"), format!("--setuid={user}"), "--".into()]).args(words);
