@@ -25,6 +25,8 @@ pub struct App {
     pub name: String,
     /// The environment's default domain, `happy-tree-1a2b3c4d.westeurope.azurecontainerapps.localhost`.
     pub domain: String,
+    /// In single revision mode: at most one revision serves.
+    pub single: bool,
     /// How requests reach it; `None`: not at all.
     pub ingress: Option<Ingress>,
     /// Active revisions, oldest first.
@@ -219,6 +221,8 @@ pub struct Observation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Seen {
+    /// The runtime takes the revision up: nothing of it ran before.
+    Began,
     /// A replica's processes were started.
     ReplicaStarted {
         /// `app--suffix-hash-xxxxx`.

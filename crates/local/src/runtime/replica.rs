@@ -1,0 +1,496 @@
+//! One replica: its containers' processes, started again when they end, and what their probes see.
+//!
+//! A replica is a task per container and one that waits for them all. They tell what happens as [`Told`]; the
+//! revision decides what that means.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::image::Image;
+use super::logs::{Log, Stream};
+use super::process::{Listener, Nursery, Process, end_tree, listeners, terminate};
+use super::sandbox::{Launch, Sandbox};
+use super::scaler::back_off;
+use super::{probe, quickstart};
+use crate::world::container_apps::{Probe, ProbeKind};
+
+/// Where a container's program comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Program {
+    /// An unpacked image.
+    Image(Arc<Image>),
+    /// A page of this process.
+    Quickstart,
+}
+
+/// What a container is run with.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub name: String,
+    pub program: Program,
+    pub command: Vec<String>,
+    pub args: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub probes: Vec<Probe>,
+    /// For the container that takes the ingress's traffic.
+    pub port: Option<Ports>,
+    pub scratch: PathBuf,
+    pub hosts: String,
+    pub log: Arc<Log>,
+}
+
+/// Where the main container should listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    /// The replica's own, told by `PORT`.
+    pub own: u16,
+    /// The app's `targetPort`; `None`: any.
+    pub target: Option<u16>,
+}
+
+/// What every replica is run with.
+#[derive(Clone)]
+pub(crate) struct Means {
+    pub sandbox: Sandbox,
+    pub nursery: Nursery,
+    pub speed: f64,
+    /// How long a revision may take to come up.
+    pub patience: Duration,
+}
+
+/// What a container tells of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    /// Its process runs; `None` for a page of this process.
+    Started(Option<u32>),
+    /// It passed what gates traffic; it listens here.
+    Ready(Option<u16>),
+    /// It does not pass any more.
+    Unready(String),
+    /// Not ready yet, and this is why.
+    Waiting(String),
+    /// It listens where no traffic goes, and has for a while.
+    Misplaced(String),
+    /// Its process has ended, or was ended since it failed its probe.
+    Ended(String),
+    /// All of the replica is gone.
+    Gone,
+}
+
+/// Who tells what: the replica, and the container's place in it.
+pub(crate) type Tale = (String, usize, Told);
+
+/// How a replica should end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Not yet.
+    Run,
+    /// SIGTERM, then SIGKILL after this.
+    Within(Duration),
+}
+
+/// Runs a replica until told to stop; everything it started has ended when this returns.
+pub(crate) async fn run(
+    replica: String,
+    means: Means,
+    init: Vec<Plan>,
+    containers: Vec<Plan>,
+    tales: mpsc::UnboundedSender<Tale>,
+    mut stop: watch::Receiver<Stop>,
+) {
+    if initialize(&replica, &means, &init, &tales, &mut stop).await {
+        let running: Vec<_> = containers
+            .iter()
+            .enumerate()
+            .map(|(place, plan)| {
+                let (means, plan, tales, stop) = (means.clone(), plan.clone(), tales.clone(), stop.clone());
+                let replica = replica.clone();
+                tokio::spawn(async move {
+                    let tell = |told| {
+                        let _ = tales.send((replica.clone(), place, told));
+                    };
+                    keep_running(&means, &plan, &tell, stop).await;
+                })
+            })
+            .collect();
+        for container in running {
+            let _ = container.await;
+        }
+    }
+    let folders: Vec<PathBuf> = init.iter().chain(&containers).map(|plan| plan.scratch.clone()).collect();
+    let _ = tokio::task::spawn_blocking(move || folders.iter().for_each(|folder| super::image::remove_tree(folder))).await;
+    let _ = tales.send((replica, 0, Told::Gone));
+}
+
+/// Runs the init containers one after the other. False when told to stop meanwhile.
+async fn initialize(
+    replica: &str,
+    means: &Means,
+    init: &[Plan],
+    tales: &mpsc::UnboundedSender<Tale>,
+    stop: &mut watch::Receiver<Stop>,
+) -> bool {
+    for plan in init {
+        let mut nth = 0;
+        loop {
+            let why = match start(means, plan).await {
+                Err(why) => why,
+                Ok(mut process) => {
+                    let ended = tokio::select! {
+                        status = process.child.wait() => status,
+                        () = told(stop) => {
+                            end(&mut process, grace(stop)).await;
+                            return false;
+                        }
+                    };
+                    match ended {
+                        Ok(status) if status.success() => break,
+                        ended => format!("Init container '{}' {}", plan.name, describe_end(ended)),
+                    }
+                }
+            };
+            plan.log.add(Stream::System, &why);
+            let _ = tales.send((replica.to_owned(), 0, Told::Ended(why)));
+            tokio::select! {
+                () = tokio::time::sleep(back_off(nth, means.speed)) => {}
+                () = told(stop) => return false,
+            }
+            nth += 1;
+        }
+    }
+    true
+}
+
+/// Runs one container, starting it again whenever it ends, until told to stop.
+async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop: watch::Receiver<Stop>) {
+    let mut nth = 0;
+    loop {
+        let begun = Instant::now();
+        let why = match &plan.program {
+            Program::Quickstart => {
+                let port = plan.port.map(|ports| ports.own);
+                tell(Told::Started(None));
+                match quickstart::serve(port, || tell(Told::Ready(port)), told(&mut stop)).await {
+                    Ok(()) => return,
+                    Err(why) => format!("Container '{}' could not be started: {why}", plan.name),
+                }
+            }
+            Program::Image(_) => match start(means, plan).await {
+                Err(why) => why,
+                Ok(mut process) => {
+                    let pid = process.pid;
+                    tell(Told::Started(Some(pid)));
+                    let ended = tokio::select! {
+                        status = process.child.wait() => Ok(status),
+                        why = watch_over(means, plan, pid, tell) => Err(why),
+                        () = told(&mut stop) => {
+                            end(&mut process, grace(&stop)).await;
+                            return;
+                        }
+                    };
+                    match ended {
+                        Ok(status) => {
+                            // What it wrote last is still on its way through the pipes.
+                            tokio::time::sleep(Duration::from_millis(30)).await;
+                            format!("Container '{}' {}", plan.name, describe_end(status))
+                        }
+                        Err(why) => {
+                            end(&mut process, Duration::from_secs(5)).await;
+                            why
+                        }
+                    }
+                }
+            },
+        };
+        plan.log.add(Stream::System, &why);
+        tell(Told::Ended(why));
+        // A long life forgives earlier deaths, after ten minutes on Azure.
+        if begun.elapsed() > Duration::from_secs_f64((600.0 * means.speed).max(10.0)) {
+            nth = 0;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(back_off(nth, means.speed)) => {}
+            () = told(&mut stop) => return,
+        }
+        nth += 1;
+    }
+}
+
+/// Completes when a replica should stop.
+async fn told(stop: &mut watch::Receiver<Stop>) {
+    // An error means that whoever could tell is gone: the same.
+    let _ = stop.wait_for(|stop| *stop != Stop::Run).await;
+}
+
+fn grace(stop: &watch::Receiver<Stop>) -> Duration {
+    match *stop.borrow() {
+        Stop::Run => Duration::ZERO,
+        Stop::Within(grace) => grace,
+    }
+}
+
+/// Ends a process: SIGTERM to the program, SIGKILL to all of its tree when it does not go.
+async fn end(process: &mut Process, grace: Duration) {
+    if !grace.is_zero() {
+        terminate(process.pid);
+        if tokio::time::timeout(grace, process.child.wait()).await.is_ok() {
+            return;
+        }
+    }
+    end_tree(process.pid);
+    let _ = tokio::time::timeout(Duration::from_secs(5), process.child.wait()).await;
+}
+
+fn describe_end(ended: std::io::Result<std::process::ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match ended {
+        Err(error) => format!("was lost: {error}"),
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(0), _) => "was terminated with exit code '0' and reason 'ProcessExited': it has nothing left to do, where a container app must go on".into(),
+            (Some(code), _) => format!("was terminated with exit code '{code}' and reason 'ProcessExited'"),
+            (None, Some(signal)) => format!("was terminated with exit code '{}' and reason 'ProcessExited'", 128 + signal),
+            (None, None) => "was terminated".into(),
+        },
+    }
+}
+
+async fn start(means: &Means, plan: &Plan) -> Result<Process, String> {
+    let failed = |error: std::io::Error| format!("Container '{}' could not be started: {error}", plan.name);
+    let Program::Image(image) = &plan.program else {
+        return Err(format!("Container '{}' has no image", plan.name));
+    };
+    let (sandbox, image, owned) = (means.sandbox.clone(), image.clone(), plan.clone());
+    let command = tokio::task::spawn_blocking(move || {
+        let config = &image.config;
+        // As Kubernetes has it: `command` replaces the entry point and drops the image's command, `args` replaces
+        // the command.
+        let mut words = if owned.command.is_empty() { config.entrypoint.clone() } else { owned.command.clone() };
+        if !owned.args.is_empty() {
+            words.extend(owned.args.iter().cloned());
+        } else if owned.command.is_empty() {
+            words.extend(config.cmd.iter().cloned());
+        }
+        let mut env = config.env.clone();
+        for (name, value) in &owned.env {
+            match env.iter_mut().find(|(known, _)| known == name) {
+                Some(known) => known.1.clone_from(value),
+                None => env.push((name.clone(), value.clone())),
+            }
+        }
+        super::image::remove_tree(&owned.scratch);
+        sandbox.command(&Launch {
+            image: &image,
+            scratch: &owned.scratch,
+            command: words,
+            env,
+            hosts: owned.hosts.clone(),
+            hostname: owned.name.clone(),
+        })
+    });
+    let command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+    let mut process = means.nursery.spawn(command).await.map_err(failed)?;
+    if let Some(out) = process.child.stdout.take() {
+        tokio::spawn(plan.log.clone().take(Stream::Stdout, out));
+    }
+    if let Some(err) = process.child.stderr.take() {
+        tokio::spawn(plan.log.clone().take(Stream::Stderr, err));
+    }
+    Ok(process)
+}
+
+/// Probes a running container and tells what comes of it. Returns, with the reason, when it should be started anew.
+async fn watch_over(means: &Means, plan: &Plan, pid: u32, tell: &impl Fn(Told)) -> String {
+    let port = match plan.port {
+        Some(ports) => Some(find_port(means, plan, ports, pid, tell).await),
+        None => None,
+    };
+    let probe_of = |kind| plan.probes.iter().find(|probe| probe.kind == kind);
+    let place = |probe: &Probe| match (probe.port, plan.port, port) {
+        // The target port is wherever the app really listens.
+        (Some(wanted), Some(ports), Some(found)) if ports.target.is_none_or(|target| target == wanted) => found,
+        (Some(wanted), _, _) => wanted,
+        (None, _, found) => found.unwrap_or_default(),
+    };
+    let scaled = |time: Duration, least: Duration| time.mul_f64(means.speed).clamp(least.min(time), time);
+
+    if plan.port.is_none() && plan.probes.is_empty() {
+        // Nothing can be looked at: a program that is still there after a moment works.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    if let Some(startup) = probe_of(ProbeKind::Startup) {
+        let begun = Instant::now();
+        // Programs start as fast as they can, whatever the pace of this Azure: their time is not scaled down.
+        let budget = (startup.initial_delay + startup.period * startup.failures).min(means.patience);
+        tokio::time::sleep(scaled(startup.initial_delay, Duration::ZERO)).await;
+        let mut passed = 0;
+        while passed < startup.successes.max(1) {
+            match probe::look(startup, place(startup)).await {
+                Ok(()) => passed += 1,
+                Err(why) => {
+                    passed = 0;
+                    let why = format!("Container '{}' failed startup probe: {why}", plan.name);
+                    if begun.elapsed() >= budget {
+                        return format!("{why}; it will be restarted");
+                    }
+                    tell(Told::Waiting(why));
+                    tokio::time::sleep(scaled(startup.period, Duration::from_millis(100))).await;
+                }
+            }
+        }
+    }
+    let readiness = async {
+        let Some(probe) = probe_of(ProbeKind::Readiness) else {
+            tell(Told::Ready(port));
+            return std::future::pending().await;
+        };
+        tokio::time::sleep(scaled(probe.initial_delay, Duration::ZERO)).await;
+        let (mut ready, mut passed, mut failed) = (false, 0u32, 0u32);
+        loop {
+            match probe::look(probe, place(probe)).await {
+                Ok(()) => (passed, failed) = (passed.saturating_add(1), 0),
+                Err(why) => {
+                    (passed, failed) = (0, failed.saturating_add(1));
+                    let why = format!("Container '{}' failed readiness probe: {why}", plan.name);
+                    if ready && failed >= probe.failures.max(1) {
+                        ready = false;
+                        plan.log.add(Stream::System, &why);
+                        tell(Told::Unready(why));
+                    } else if !ready {
+                        tell(Told::Waiting(why));
+                    }
+                }
+            }
+            if !ready && passed >= probe.successes.max(1) {
+                ready = true;
+                tell(Told::Ready(port));
+            }
+            // Until it takes traffic, somebody waits for it.
+            let least = if ready { Duration::from_secs(1) } else { Duration::from_millis(100) };
+            tokio::time::sleep(scaled(probe.period, least)).await;
+        }
+    };
+    let liveness = async {
+        let Some(probe) = probe_of(ProbeKind::Liveness) else { return std::future::pending().await };
+        tokio::time::sleep(scaled(probe.initial_delay, Duration::from_secs(1))).await;
+        let mut failed = 0;
+        loop {
+            match probe::look(probe, place(probe)).await {
+                Ok(()) => failed = 0,
+                Err(why) => {
+                    failed += 1;
+                    if failed >= probe.failures.max(1) {
+                        return format!("Container '{}' failed liveness probe: {why}; it will be restarted", plan.name);
+                    }
+                }
+            }
+            tokio::time::sleep(scaled(probe.period, Duration::from_secs(1))).await;
+        }
+    };
+    tokio::pin!(readiness, liveness);
+    tokio::select! {
+        never = &mut readiness => never,
+        why = &mut liveness => why,
+    }
+}
+
+/// Waits until the program listens where traffic goes.
+async fn find_port(means: &Means, plan: &Plan, ports: Ports, pid: u32, tell: &impl Fn(Told)) -> u16 {
+    // Long enough for a program that opens a port for its metrics first.
+    let settled = (means.patience / 3).min(Duration::from_secs(60));
+    let mut elsewhere: Option<(Vec<Listener>, Instant)> = None;
+    let mut said = false;
+    loop {
+        let found = tokio::task::spawn_blocking(move || listeners(pid)).await.unwrap_or_default();
+        match place(&found, ports) {
+            Ok(port) => return port,
+            Err(why) => {
+                let since = match &elsewhere {
+                    Some((before, since)) if *before == found => *since,
+                    _ => {
+                        tell(Told::Waiting(why.clone()));
+                        Instant::now()
+                    }
+                };
+                if !found.is_empty() && since.elapsed() >= settled && !said {
+                    plan.log.add(Stream::System, &why);
+                    tell(Told::Misplaced(why));
+                    // Once; it may still come round.
+                    said = true;
+                }
+                elsewhere = Some((found, since));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Which of the ports a program listens on takes its traffic, or why none does.
+pub(crate) fn place(found: &[Listener], ports: Ports) -> Result<u16, String> {
+    let expected = ports.target.unwrap_or(ports.own);
+    let reachable = |port: u16| found.iter().any(|listener| listener.port == port && !listener.loopback);
+    for port in [Some(ports.own), ports.target].into_iter().flatten() {
+        if reachable(port) {
+            return Ok(port);
+        }
+    }
+    let open: Vec<u16> = found.iter().filter(|listener| !listener.loopback).map(|listener| listener.port).collect();
+    if let (None, [only]) = (ports.target, open.as_slice()) {
+        return Ok(*only);
+    }
+    if let Some(near) = found.iter().find(|near| near.loopback && [ports.own, expected].contains(&near.port)) {
+        return Err(format!(
+            "The TargetPort {expected} is listened on, but only at 127.0.0.1 (port {} there), where the ingress cannot reach it: listen on 0.0.0.0",
+            near.port
+        ));
+    }
+    let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    match (open.as_slice(), found) {
+        ([], []) => Err(format!("The TargetPort {expected} does not match any listening port: the container listens on none")),
+        ([], near) => {
+            let near: Vec<u16> = near.iter().map(|listener| listener.port).collect();
+            Err(format!(
+                "The TargetPort {expected} does not match the listening port {}, which is open at 127.0.0.1 only: listen on 0.0.0.0",
+                list(&near)
+            ))
+        }
+        (open, _) => Err(format!("The TargetPort {expected} does not match the listening port {}", list(open))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(port: u16) -> Listener {
+        Listener { port, loopback: false }
+    }
+
+    fn near(port: u16) -> Listener {
+        Listener { port, loopback: true }
+    }
+
+    #[test]
+    fn traffic_goes_to_the_own_port_or_the_target_port() {
+        let ports = Ports { own: 40_000, target: Some(8000) };
+        assert_eq!(place(&[open(40_000)], ports), Ok(40_000));
+        assert_eq!(place(&[open(8000)], ports), Ok(8000));
+        assert_eq!(place(&[open(9090), open(40_000)], ports), Ok(40_000));
+        let free = Ports { own: 40_000, target: None };
+        assert_eq!(place(&[open(5000)], free), Ok(5000));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_port_is_said() {
+        let ports = Ports { own: 40_000, target: Some(8000) };
+        assert_eq!(
+            place(&[open(3000)], ports).unwrap_err(),
+            "The TargetPort 8000 does not match the listening port 3000"
+        );
+        assert!(place(&[near(40_000)], ports).unwrap_err().contains("listen on 0.0.0.0"));
+        assert!(place(&[near(3000)], ports).unwrap_err().contains("listening port 3000"));
+        assert!(place(&[], ports).unwrap_err().contains("listens on none"));
+    }
+}

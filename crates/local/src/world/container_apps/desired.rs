@@ -1,0 +1,330 @@
+//! From resources, revisions, roles and secrets to what should run now.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::workload::{
+    App, Container, Cors, Desired, Ingress, Probe, ProbeHow, ProbeKind, Restriction, Scale, Unresolved, Workload,
+};
+use super::{AppState, Revision, RevisionState, apps, environments, revisions, template};
+use crate::world::arm::Resource;
+use crate::world::{Hidden, World, keyvault};
+
+/// How an app shows itself to a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// By a managed identity.
+    Identity {
+        /// Its object id; `None` when the app has no such identity.
+        principal: Option<String>,
+        /// As the app names it.
+        id: String,
+    },
+    /// By name and password.
+    Password {
+        /// Name.
+        username: String,
+        /// The secret's value; `None` when there is no such secret.
+        password: Option<Hidden>,
+    },
+}
+
+/// Everything that should run now.
+pub fn desired(world: &World) -> Desired {
+    let apps = world.arm.of_kind("Microsoft.App/containerApps").filter(|app| app.state != "Deleting");
+    Desired { apps: apps.filter_map(|app| desired_app(world, app, world.apps.apps.get(&app.id.key())?)).collect() }
+}
+
+/// Apps with an ingress that is reachable from outside: name and host name by id in lower case.
+pub fn reachable(world: &World) -> BTreeMap<String, (String, String)> {
+    let apps = world.arm.of_kind("Microsoft.App/containerApps").filter(|app| app.state != "Deleting");
+    apps.filter(|app| app.properties()["configuration"]["ingress"]["external"].as_bool() == Some(true))
+        .filter_map(|app| {
+            let domain = environments::domain(world, environments::environment_of(&app.body))?;
+            Some((app.id.key(), (app.id.name().to_owned(), apps::host(app, domain))))
+        })
+        .collect()
+}
+
+/// Whether an app has a managed identity of any kind.
+pub fn has_identity(world: &World, app: &str) -> bool {
+    world.arm.find(app).is_some_and(|app| !matches!(app.text("/identity/type"), "" | "None"))
+}
+
+/// How an app shows itself to the registry at `server` (`NAME.azurecr.localhost:PORT`); `None` when it has no entry
+/// for it.
+pub fn registry_login(world: &World, app: &str, server: &str) -> Option<Login> {
+    let app = world.arm.find(app)?;
+    let entries = app.properties()["configuration"]["registries"].as_array()?;
+    let entry = entries.iter().find(|entry| entry["server"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(server)))?;
+    if let Some(id) = entry["identity"].as_str().filter(|id| !id.is_empty()) {
+        return Some(Login::Identity { principal: principal(world, app, id), id: id.to_owned() });
+    }
+    let secret = entry["passwordSecretRef"].as_str().unwrap_or_default();
+    Some(Login::Password {
+        username: entry["username"].as_str().unwrap_or_default().to_owned(),
+        password: secrets(world, app).ok().and_then(|secrets| secrets.get(secret).cloned()),
+    })
+}
+
+/// The object id of an identity that an app names: `system` or a resource id that is assigned to it.
+fn principal(world: &World, app: &Resource, identity: &str) -> Option<String> {
+    let own = app.id.to_string();
+    let id = if identity.eq_ignore_ascii_case("system") { own.as_str() } else { identity };
+    world.entra.by_resource(id).map(|principal| principal.object_id.clone())
+}
+
+/// All secrets of an app with their values now. One without a value fails them all, as it fails the revision.
+fn secrets(world: &World, app: &Resource) -> Result<BTreeMap<String, Hidden>, Unresolved> {
+    let mut values = BTreeMap::new();
+    for secret in app.properties()["configuration"]["secrets"].as_array().into_iter().flatten() {
+        let name = secret["name"].as_str().unwrap_or_default();
+        let value = match secret["keyVaultUrl"].as_str().filter(|url| !url.is_empty()) {
+            Some(url) => from_vault(world, app, name, url, secret["identity"].as_str().unwrap_or_default())?,
+            None => app.private["secrets"][name].as_str().unwrap_or_default().to_owned(),
+        };
+        values.insert(name.to_owned(), Hidden(value));
+    }
+    Ok(values)
+}
+
+fn from_vault(world: &World, app: &Resource, name: &str, url: &str, identity: &str) -> Result<String, Unresolved> {
+    let unresolved = |why: &str, lasting: bool| {
+        let refusal = template::invalid(
+            "configuration.secrets",
+            format_args!(
+                "Invalid value: \"{name}\": Unable to get value using Managed identity {identity} for secret {name}. Error: unable to fetch secret '{name}' using Managed identity '{identity}'"
+            ),
+        );
+        Unresolved { code: refusal.code, message: format!("{} {url}: {why}", refusal.message), lasting }
+    };
+    let Some(principal) = principal(world, app, identity) else {
+        return Err(unresolved("the identity does not exist", true));
+    };
+    keyvault::read_as(world, &principal, url).map_err(|refusal| {
+        // A role may still take effect; a secret that is not there, disabled or expired stays so.
+        unresolved(&format!("{}: {}", refusal.code, refusal.message), !matches!(refusal.status, 401 | 403))
+    })
+}
+
+fn desired_app(world: &World, app: &Resource, state: &AppState) -> Option<App> {
+    let domain = environments::domain(world, environments::environment_of(&app.body))?;
+    let secrets = secrets(world, app);
+    let revisions: Vec<Workload> = state
+        .revisions
+        .iter()
+        .filter(|revision| revision.active && !state.stopped && !matches!(revision.state, RevisionState::Failed { .. }))
+        .map(|revision| workload(world, app, revision, &secrets))
+        .collect();
+    let configuration = &app.properties()["configuration"];
+    Some(App {
+        id: app.id.key(),
+        name: app.id.name().to_owned(),
+        domain: domain.to_owned(),
+        single: configuration["activeRevisionsMode"].as_str() != Some("Multiple"),
+        ingress: configuration["ingress"].is_object().then(|| ingress(app, state, domain)),
+        revisions,
+    })
+}
+
+fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
+    let ingress = &app.properties()["configuration"]["ingress"];
+    let external = ingress["external"].as_bool() == Some(true);
+    let below = if external { domain.to_owned() } else { format!("internal.{domain}") };
+    let mut hosts = BTreeMap::new();
+    for revision in state.revisions.iter().filter(|revision| revision.active) {
+        hosts.insert(format!("{}.{below}", revision.name), Some(revision.name.clone()));
+    }
+    for (label, revision) in revisions::labels(app, state) {
+        hosts.insert(format!("{}---{label}.{below}", app.id.name()), Some(revision));
+    }
+    for domain in ingress["customDomains"].as_array().into_iter().flatten() {
+        if let Some(name) = domain["name"].as_str() {
+            hosts.insert(name.to_ascii_lowercase(), None);
+        }
+    }
+    let strings = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    Ingress {
+        fqdn: apps::host(app, domain),
+        external,
+        target_port: ingress["targetPort"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
+        http2: ingress["transport"].as_str() == Some("Http2"),
+        allow_insecure: ingress["allowInsecure"].as_bool() == Some(true),
+        sticky: ingress["stickySessions"]["affinity"].as_str().is_some_and(|affinity| affinity.eq_ignore_ascii_case("sticky")),
+        traffic: revisions::traffic(app, state),
+        hosts,
+        restrictions: ingress["ipSecurityRestrictions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|rule| Restriction {
+                range: rule["ipAddressRange"].as_str().unwrap_or_default().to_owned(),
+                allow: rule["action"].as_str().is_some_and(|action| action.eq_ignore_ascii_case("allow")),
+            })
+            .collect(),
+        cors: ingress["corsPolicy"].is_object().then(|| {
+            let policy = &ingress["corsPolicy"];
+            Cors {
+                origins: strings(&policy["allowedOrigins"]),
+                methods: strings(&policy["allowedMethods"]),
+                headers: strings(&policy["allowedHeaders"]),
+                expose: strings(&policy["exposeHeaders"]),
+                max_age: policy["maxAge"].as_u64(),
+                credentials: policy["allowCredentials"].as_bool() == Some(true),
+            }
+        }),
+    }
+}
+
+fn workload(
+    world: &World,
+    app: &Resource,
+    revision: &Revision,
+    secrets: &Result<BTreeMap<String, Hidden>, Unresolved>,
+) -> Workload {
+    let template = &revision.template;
+    let ingress = &app.properties()["configuration"]["ingress"];
+    let containers = |list: &str, main: bool| -> Vec<Container> {
+        template[list]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(place, value)| container(value, secrets, (main && place == 0).then_some(ingress).filter(|ingress| ingress.is_object())))
+            .collect()
+    };
+    Workload {
+        revision: revision.name.clone(),
+        epoch: revision.epoch,
+        proven: revision.proven && revision.state == RevisionState::Provisioned,
+        init: containers("initContainers", false),
+        containers: containers("containers", true),
+        scale: scale(world, template, ingress.is_object()),
+        grace: Duration::from_secs(template["terminationGracePeriodSeconds"].as_u64().unwrap_or(30)),
+    }
+}
+
+fn container(value: &Value, secrets: &Result<BTreeMap<String, Hidden>, Unresolved>, ingress: Option<&Value>) -> Container {
+    let strings = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let env = secrets.as_ref().map_err(Clone::clone).map(|secrets| {
+        let entries = value["env"].as_array().into_iter().flatten();
+        entries
+            .map(|entry| {
+                let name = entry["name"].as_str().unwrap_or_default().to_owned();
+                let value = match entry["secretRef"].as_str().filter(|secret| !secret.is_empty()) {
+                    Some(secret) => secrets.get(secret).map(|value| value.0.clone()).unwrap_or_default(),
+                    None => entry["value"].as_str().unwrap_or_default().to_owned(),
+                };
+                (name, value)
+            })
+            .collect()
+    });
+    let mut probes: Vec<Probe> = value["probes"].as_array().into_iter().flatten().filter_map(probe).collect();
+    if let Some(ingress) = ingress.filter(|_| probes.is_empty()) {
+        probes = default_probes(ingress["targetPort"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0));
+    }
+    Container {
+        name: value["name"].as_str().unwrap_or_default().to_owned(),
+        image: value["image"].as_str().unwrap_or_default().to_owned(),
+        command: strings(&value["command"]),
+        args: strings(&value["args"]),
+        env,
+        probes,
+        cpu_millicores: (value["resources"]["cpu"].as_f64().unwrap_or(0.5) * 1000.0).round() as u32,
+        memory_mib: template::memory_mib(value["resources"]["memory"].as_str().unwrap_or("1Gi")).unwrap_or(1024.0) as u64,
+    }
+}
+
+fn probe(value: &Value) -> Option<Probe> {
+    let kind = match value["type"].as_str()? {
+        "Startup" => ProbeKind::Startup,
+        "Readiness" => ProbeKind::Readiness,
+        "Liveness" => ProbeKind::Liveness,
+        _ => return None,
+    };
+    let number = |name: &str, default: u64| value[name].as_u64().unwrap_or(default);
+    let http = &value["httpGet"];
+    let how = if http.is_object() {
+        let headers = http["httpHeaders"].as_array().into_iter().flatten();
+        ProbeHow::Http {
+            path: http["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
+            headers: headers.filter_map(|header| Some((header["name"].as_str()?.to_owned(), header["value"].as_str()?.to_owned()))).collect(),
+        }
+    } else {
+        ProbeHow::Tcp
+    };
+    let port = if http.is_object() { &http["port"] } else { &value["tcpSocket"]["port"] };
+    Some(Probe {
+        kind,
+        how,
+        port: port.as_u64().and_then(|port| u16::try_from(port).ok()),
+        initial_delay: Duration::from_secs(number("initialDelaySeconds", 0)),
+        period: Duration::from_secs(number("periodSeconds", 10)),
+        timeout: Duration::from_secs(number("timeoutSeconds", 1)),
+        failures: u32::try_from(number("failureThreshold", 3)).unwrap_or(3),
+        successes: u32::try_from(number("successThreshold", 1)).unwrap_or(1),
+        default: false,
+    })
+}
+
+/// What Azure adds to an app with ingress and without probes of its own (learn: container-apps/health-probes).
+fn default_probes(port: Option<u16>) -> Vec<Probe> {
+    let tcp = |kind, initial: u64, period: u64, timeout: u64, failures| Probe {
+        kind,
+        how: ProbeHow::Tcp,
+        port,
+        initial_delay: Duration::from_secs(initial),
+        period: Duration::from_secs(period),
+        timeout: Duration::from_secs(timeout),
+        failures,
+        successes: 1,
+        default: true,
+    };
+    vec![tcp(ProbeKind::Startup, 1, 1, 3, 240), tcp(ProbeKind::Readiness, 3, 5, 5, 48), tcp(ProbeKind::Liveness, 0, 10, 5, 3)]
+}
+
+fn scale(world: &World, template: &Value, ingress: bool) -> Scale {
+    let scale = &template["scale"];
+    let number = |name: &str, default: u32| scale[name].as_u64().and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
+    let rules = scale["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let metadata = |rule: &Value| -> Option<u32> {
+        let text = &rule["metadata"]["concurrentRequests"];
+        text.as_str().and_then(|text| text.parse().ok()).or_else(|| text.as_u64().and_then(|value| u32::try_from(value).ok()))
+    };
+    let http = rules.iter().find(|rule| rule["http"].is_object());
+    let concurrency = match http {
+        Some(rule) => Some(metadata(&rule["http"]).unwrap_or(10)),
+        // Without rules, an app with ingress has one for HTTP.
+        None => (rules.is_empty() && ingress).then_some(10),
+    };
+    let unmodelled = rules
+        .iter()
+        .filter(|rule| !rule["http"].is_object())
+        .map(|rule| {
+            let custom = rule["custom"]["type"].as_str().unwrap_or_default();
+            if rule["tcp"].is_object() {
+                "tcp".into()
+            } else if rule["azureQueue"].is_object() {
+                "azure-queue".into()
+            } else {
+                custom.to_owned()
+            }
+        })
+        .collect();
+    let cooldown = scale["cooldownPeriod"].as_u64().unwrap_or(300) as f64;
+    // Never so short that a person who looks at it twice wakes it twice.
+    let cooldown = (cooldown * world.config.speed).clamp(cooldown.min(5.0), cooldown);
+    Scale {
+        min: number("minReplicas", 0),
+        max: number("maxReplicas", 10).max(1),
+        concurrency,
+        cooldown: Duration::from_secs_f64(cooldown),
+        unmodelled,
+    }
+}

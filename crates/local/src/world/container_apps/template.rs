@@ -1,0 +1,505 @@
+//! What may stand in an app's template and configuration: checked, made tidy, and filled with Azure's defaults.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::world::arm::refusal::Refusal;
+
+/// Azure's form for a field that is wrong.
+pub(super) fn invalid(field: &str, details: impl std::fmt::Display) -> Refusal {
+    Refusal::bad(
+        "InvalidParameterValueInContainerTemplate",
+        format!("The following field(s) are either invalid or missing. Field '{field}' is invalid with details: '{details}';."),
+    )
+}
+
+/// Checks and completes `properties.template`.
+pub(super) fn template(properties: &mut Value) -> Result<(), Refusal> {
+    if !properties["template"].is_object() {
+        return Err(invalid("template", "Invalid value: null: a container app needs a template with at least one container"));
+    }
+    let secrets = secret_names(properties);
+    let consumption = properties["workloadProfileName"].as_str().is_none_or(|name| name.eq_ignore_ascii_case("consumption"));
+    let template = &mut properties["template"];
+    if template["containers"].as_array().is_none_or(Vec::is_empty) {
+        return Err(invalid("template.containers", "Invalid value: null: at least one container is required"));
+    }
+    let mut names = BTreeSet::new();
+    for list in ["containers", "initContainers"] {
+        for container in template[list].as_array_mut().into_iter().flatten() {
+            check_container(list, container, &secrets)?;
+            let name = container["name"].as_str().unwrap_or_default().to_owned();
+            if !names.insert(name.clone()) {
+                return Err(invalid(&format!("template.{list}"), format_args!("Duplicate value: \"{name}\": container names must be unique")));
+            }
+        }
+    }
+    if consumption {
+        check_total(&template["containers"])?;
+    }
+    check_scale(template)?;
+    if let Some(grace) = template.get("terminationGracePeriodSeconds").filter(|grace| !grace.is_null()) {
+        if grace.as_u64().is_none_or(|grace| grace > 600) {
+            return Err(invalid("template.terminationGracePeriodSeconds", format_args!("Invalid value: {grace}: must be between 0 and 600")));
+        }
+    }
+    Ok(())
+}
+
+fn secret_names(properties: &Value) -> BTreeSet<String> {
+    let secrets = properties["configuration"]["secrets"].as_array().into_iter().flatten();
+    secrets.filter_map(|secret| secret["name"].as_str()).map(str::to_owned).collect()
+}
+
+fn check_container(list: &str, container: &mut Value, secrets: &BTreeSet<String>) -> Result<(), Refusal> {
+    let name = container["name"].as_str().unwrap_or_default().to_owned();
+    let proper = !name.is_empty()
+        && name.len() <= 63
+        && name.bytes().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !proper {
+        return Err(invalid(
+            &format!("template.{list}.name"),
+            format_args!("Invalid value: \"{name}\": a name must consist of lower case alphanumeric characters or '-', and start and end with an alphanumeric character"),
+        ));
+    }
+    if container["image"].as_str().is_none_or(str::is_empty) {
+        return Err(invalid(&format!("template.{list}.{name}.image"), "Invalid value: \"\": could not parse reference"));
+    }
+    for entry in container["env"].as_array().into_iter().flatten() {
+        let variable = entry["name"].as_str().unwrap_or_default();
+        if variable.is_empty() || variable.contains(['=', '\0']) {
+            return Err(invalid(&format!("template.{list}.{name}.env"), format_args!("Invalid value: \"{variable}\": a variable needs a name")));
+        }
+        if let Some(secret) = entry["secretRef"].as_str().filter(|secret| !secret.is_empty())
+            && !secrets.contains(secret)
+        {
+            return Err(Refusal::bad(
+                "ContainerAppSecretRefNotFound",
+                format!("SecretRef '{secret}' defined for container '{name}' not found."),
+            ));
+        }
+    }
+    for probe in container["probes"].as_array_mut().into_iter().flatten() {
+        check_probe(&name, probe)?;
+    }
+    // What az sends as text, and Azure's defaults: half a core and a gibibyte.
+    if let Some(cpu) = container["resources"]["cpu"].as_str().and_then(|cpu| cpu.parse::<f64>().ok()) {
+        container["resources"]["cpu"] = json!(cpu);
+    }
+    if !container["resources"].is_object() {
+        container["resources"] = json!({});
+    }
+    if container["resources"]["cpu"].is_null() {
+        container["resources"]["cpu"] = json!(0.5);
+    }
+    if container["resources"]["memory"].is_null() {
+        container["resources"]["memory"] = json!("1Gi");
+    }
+    Ok(())
+}
+
+fn check_probe(container: &str, probe: &mut Value) -> Result<(), Refusal> {
+    let field = format!("template.containers.{container}.probes");
+    let kind = probe["type"].as_str().unwrap_or_default();
+    let Some(kind) = ["Liveness", "Readiness", "Startup"].into_iter().find(|known| known.eq_ignore_ascii_case(kind)) else {
+        return Err(invalid(&field, format_args!("Unsupported value: \"{kind}\": supported values: \"Liveness\", \"Readiness\", \"Startup\"")));
+    };
+    probe["type"] = json!(kind);
+    let ways = ["httpGet", "tcpSocket"].into_iter().filter(|way| probe[*way].is_object()).collect::<Vec<_>>();
+    let [way] = ways.as_slice() else {
+        return Err(invalid(&field, "Invalid value: a probe needs exactly one of httpGet and tcpSocket"));
+    };
+    if probe[*way]["port"].as_u64().is_none_or(|port| port == 0 || port > 65_535) {
+        return Err(invalid(&format!("{field}.{way}.port"), format_args!("Invalid value: {}: must be between 1 and 65535, inclusive", probe[*way]["port"])));
+    }
+    for (name, least, most) in [
+        ("initialDelaySeconds", 0, 60),
+        ("periodSeconds", 1, 240),
+        ("timeoutSeconds", 1, 240),
+        ("successThreshold", 1, 10),
+        ("failureThreshold", 1, 240),
+    ] {
+        let value = &probe[name];
+        if !value.is_null() && value.as_u64().is_none_or(|value| value < least || value > most) {
+            return Err(invalid(&format!("{field}.{name}"), format_args!("Invalid value: {value}: must be between {least} and {most}, inclusive")));
+        }
+    }
+    if kind != "Readiness" && probe["successThreshold"].as_u64().is_some_and(|value| value != 1) {
+        return Err(invalid(&format!("{field}.successThreshold"), "Invalid value: must be 1 for liveness and startup probes"));
+    }
+    Ok(())
+}
+
+/// Mebibytes of `1Gi`, `1.5Gi`, `512Mi`.
+pub(super) fn memory_mib(text: &str) -> Option<f64> {
+    let number = |suffix: &str| text.strip_suffix(suffix)?.trim().parse::<f64>().ok();
+    number("Gi").map(|gib| gib * 1024.0).or_else(|| number("Mi"))
+}
+
+/// Cores and memory of all containers together must be one of the pairs of the Consumption profile.
+fn check_total(containers: &Value) -> Result<(), Refusal> {
+    let list = containers.as_array().map(Vec::as_slice).unwrap_or_default();
+    let cpu: f64 = list.iter().filter_map(|container| container["resources"]["cpu"].as_f64()).sum();
+    let memory: Option<f64> =
+        list.iter().map(|container| memory_mib(container["resources"]["memory"].as_str().unwrap_or_default())).sum();
+    let quarters = cpu * 4.0;
+    let fits = quarters.fract().abs() < 1e-6
+        && (1.0..=16.0).contains(&quarters)
+        && memory.is_some_and(|memory| (memory - quarters * 512.0).abs() < 1e-3);
+    if fits {
+        return Ok(());
+    }
+    let pairs: Vec<String> = (1..=16)
+        .map(|quarter| {
+            let cpu = f64::from(quarter) * 0.25;
+            format!("[cpu: {}, memory: {:.1}Gi]", if cpu.fract() == 0.0 { format!("{cpu:.1}") } else { cpu.to_string() }, cpu * 2.0)
+        })
+        .collect();
+    let asked = memory.map_or_else(|| "unreadable".to_owned(), |memory| format!("{}", memory / 1024.0));
+    Err(Refusal::bad(
+        "ContainerAppInvalidResourceTotal",
+        format!(
+            "The total requested CPU and memory resources for this application (CPU: {cpu}, memory: {asked}) is invalid. Total CPU and memory for all containers defined in a Container App must add up to one of the following CPU - Memory combinations: {}",
+            pairs.join("; ")
+        ),
+    ))
+}
+
+fn check_scale(template: &mut Value) -> Result<(), Refusal> {
+    if !template["scale"].is_object() {
+        template["scale"] = json!({});
+    }
+    let scale = &mut template["scale"];
+    for (name, least, default) in [("minReplicas", 0, 0), ("maxReplicas", 1, 10)] {
+        let value = &scale[name];
+        if value.is_null() {
+            scale[name] = json!(default);
+        } else if value.as_u64().is_none_or(|value| value < least || value > 1000) {
+            return Err(invalid(&format!("template.scale.{name}"), format_args!("Invalid value: {value}: must be between {least} and 1000")));
+        }
+    }
+    if scale["minReplicas"].as_u64() > scale["maxReplicas"].as_u64() {
+        return Err(invalid(
+            "template.scale",
+            format_args!("Invalid value: minReplicas {} is greater than maxReplicas {}", scale["minReplicas"], scale["maxReplicas"]),
+        ));
+    }
+    let mut names = BTreeSet::new();
+    for rule in scale["rules"].as_array().into_iter().flatten() {
+        let name = rule["name"].as_str().unwrap_or_default();
+        if name.is_empty() || !names.insert(name) {
+            return Err(invalid("template.scale.rules", format_args!("Invalid value: \"{name}\": rules need names of their own")));
+        }
+        let kinds = ["http", "tcp", "custom", "azureQueue"].into_iter().filter(|kind| rule[*kind].is_object()).count();
+        if kinds != 1 {
+            return Err(invalid(&format!("template.scale.rules.{name}"), "Invalid value: a rule has exactly one of http, tcp, custom and azureQueue"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks and completes `properties.configuration`, and takes secret values out of it. `kept` are the values from
+/// before.
+pub(super) fn configuration(
+    properties: &mut Value,
+    kept: &Value,
+    patch: bool,
+    identities: &BTreeSet<String>,
+    vault_suffix: &str,
+) -> Result<Map<String, Value>, Refusal> {
+    if !properties["configuration"].is_object() {
+        properties["configuration"] = json!({});
+    }
+    let configuration = &mut properties["configuration"];
+    let mode = configuration["activeRevisionsMode"].as_str().unwrap_or("Single");
+    let Some(mode) = ["Single", "Multiple"].into_iter().find(|known| known.eq_ignore_ascii_case(mode)) else {
+        return Err(Refusal::bad(
+            "ContainerAppInvalidActiveRevisionsMode",
+            format!("The value '{mode}' for activeRevisionsMode is invalid. Allowed values: Single, Multiple."),
+        ));
+    };
+    configuration["activeRevisionsMode"] = json!(mode);
+    if let Some(most) = configuration.get("maxInactiveRevisions").filter(|most| !most.is_null())
+        && most.as_u64().is_none_or(|most| most > 100)
+    {
+        return Err(Refusal::bad(
+            "InvalidMaxInactiveRevisions",
+            format!("The value {most} for maxInactiveRevisions is invalid: it must be between 0 and 100."),
+        ));
+    }
+    let assigned = |identity: &str, what: &str| -> Result<(), Refusal> {
+        if identity.is_empty() || identities.contains(&identity.to_ascii_lowercase()) {
+            return Ok(());
+        }
+        Err(Refusal::bad(
+            "ContainerAppIdentityNotAssigned",
+            format!("The managed identity '{identity}' that {what} refers to is not assigned to the container app."),
+        ))
+    };
+    let mut values = Map::new();
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for secret in configuration["secrets"].as_array_mut().into_iter().flatten() {
+        let name = secret["name"].as_str().unwrap_or_default().to_owned();
+        let proper = !name.is_empty()
+            && name.len() <= 253
+            && name.bytes().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == b'-' || sign == b'.')
+            && name.starts_with(|sign: char| sign.is_ascii_alphanumeric())
+            && name.ends_with(|sign: char| sign.is_ascii_alphanumeric());
+        if !proper || !seen.insert(name.clone()) {
+            return Err(Refusal::bad(
+                "ContainerAppSecretNameInvalid",
+                format!("Invalid Request: Container app secret name '{name}' is invalid or used twice. A name must consist of lower case alphanumeric characters, '-' or '.', and start and end with an alphanumeric character."),
+            ));
+        }
+        let value = secret.as_object_mut().and_then(|secret| secret.shift_remove("value"));
+        let url = secret["keyVaultUrl"].as_str().unwrap_or_default();
+        let identity = secret["identity"].as_str().unwrap_or_default();
+        assigned(identity, &format!("the secret '{name}'"))?;
+        if !url.is_empty() {
+            if identity.is_empty() {
+                wrong.push(name);
+                continue;
+            }
+            let host = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            let path: Vec<&str> = url.split('/').skip(3).filter(|part| !part.is_empty()).collect();
+            let vault = host.to_ascii_lowercase();
+            let ours = vault.ends_with(vault_suffix) || vault.ends_with(".vault.azure.net");
+            if !ours || !matches!(path.as_slice(), ["secrets", _] | ["secrets", _, _]) {
+                return Err(Refusal::bad(
+                    "ContainerAppSecretKeyVaultUrlInvalid",
+                    format!("The keyVaultUrl '{url}' of the secret '{name}' is invalid: it must have the form https://<vault>{vault_suffix}/secrets/<name>[/<version>]."),
+                ));
+            }
+        } else if let Some(value) = value.as_ref().and_then(Value::as_str) {
+            values.insert(name, json!(value));
+        } else if let Some(before) = kept.get(&name).filter(|_| patch) {
+            values.insert(name, before.clone());
+        } else {
+            wrong.push(name);
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Refusal::bad(
+            "ContainerAppSecretInvalid",
+            format!(
+                "Invalid Request: Container app secret(s) with name(s) '{}' are invalid: value or keyVaultUrl and identity should be provided.",
+                wrong.join(", ")
+            ),
+        ));
+    }
+    for registry in configuration["registries"].as_array().into_iter().flatten() {
+        let server = registry["server"].as_str().unwrap_or_default();
+        let identity = registry["identity"].as_str().unwrap_or_default();
+        assigned(identity, &format!("the registry '{server}'"))?;
+        if server.is_empty() {
+            return Err(Refusal::bad("ContainerAppRegistryServerInvalid", "A registry of the container app has no server."));
+        }
+        let password = registry["passwordSecretRef"].as_str().unwrap_or_default();
+        if !password.is_empty() && !seen.contains(password) {
+            return Err(Refusal::bad(
+                "ContainerAppSecretRefNotFound",
+                format!("PasswordSecretRef '{password}' defined for registry server '{server}' not found."),
+            ));
+        }
+    }
+    if configuration["ingress"].is_object() {
+        ingress(&mut configuration["ingress"])?;
+    }
+    Ok(values)
+}
+
+fn ingress(ingress: &mut Value) -> Result<(), Refusal> {
+    let bad = |message: String| Refusal::bad("ContainerAppInvalidIngress", message);
+    let target = &ingress["targetPort"];
+    if !target.is_null() && target.as_u64().is_none_or(|port| port > 65_535) {
+        return Err(bad(format!("The ingress targetPort {target} is invalid: it must be between 1 and 65535.")));
+    }
+    let transport = ingress["transport"].as_str().unwrap_or("Auto");
+    let Some(transport) = ["Auto", "Http", "Http2", "Tcp"].into_iter().find(|known| known.eq_ignore_ascii_case(transport)) else {
+        return Err(bad(format!("The ingress transport '{transport}' is invalid. Allowed values: auto, http, http2, tcp.")));
+    };
+    ingress["transport"] = json!(transport);
+    for (name, default) in [("external", false), ("allowInsecure", false)] {
+        match &ingress[name] {
+            Value::Null => ingress[name] = json!(default),
+            Value::Bool(_) => {}
+            other => return Err(bad(format!("The ingress property '{name}' is {other}: it must be true or false."))),
+        }
+    }
+    let mut actions = BTreeSet::new();
+    for rule in ingress["ipSecurityRestrictions"].as_array().into_iter().flatten() {
+        let action = rule["action"].as_str().unwrap_or_default();
+        let range = rule["ipAddressRange"].as_str().unwrap_or_default();
+        let address = range.split_once('/').map_or(range, |(address, _)| address);
+        if rule["name"].as_str().is_none_or(str::is_empty) || address.parse::<std::net::IpAddr>().is_err() {
+            return Err(Refusal::bad("ContainerAppInvalidIpSecurityRestriction", format!("The IP security restriction for '{range}' is invalid: it needs a name and an address or CIDR range.")));
+        }
+        if !["Allow", "Deny"].iter().any(|known| known.eq_ignore_ascii_case(action)) {
+            return Err(Refusal::bad("ContainerAppInvalidIpSecurityRestriction", format!("The action '{action}' is invalid: it is Allow or Deny.")));
+        }
+        actions.insert(action.to_ascii_lowercase());
+    }
+    if actions.len() > 1 {
+        return Err(Refusal::bad(
+            "ContainerAppIpSecurityRestrictionsMixed",
+            "All IP security restrictions of a container app must have the same action: all Allow or all Deny.",
+        ));
+    }
+    let Some(traffic) = ingress["traffic"].as_array_mut().filter(|traffic| !traffic.is_empty()) else {
+        ingress["traffic"] = json!([{"weight": 100, "latestRevision": true}]);
+        return Ok(());
+    };
+    let mut sum = 0;
+    let mut labels = BTreeSet::new();
+    for entry in traffic {
+        // az sends `"weight": "20"` beside `"weight": 80`.
+        if let Some(weight) = entry["weight"].as_str().and_then(|weight| weight.parse::<u64>().ok()) {
+            entry["weight"] = json!(weight);
+        }
+        let weight = match &entry["weight"] {
+            Value::Null => 0,
+            value => value.as_u64().filter(|weight| *weight <= 100).ok_or_else(|| {
+                Refusal::bad("ContainerAppInvalidTrafficWeight", format!("The traffic weight {value} is invalid: it must be a whole number between 0 and 100."))
+            })?,
+        };
+        sum += weight;
+        let named = entry["revisionName"].as_str().is_some_and(|name| !name.is_empty());
+        if named == (entry["latestRevision"].as_bool() == Some(true)) {
+            return Err(Refusal::bad(
+                "ContainerAppInvalidTraffic",
+                "Each traffic entry must have either a revisionName or latestRevision set to true, and not both.",
+            ));
+        }
+        if let Some(label) = entry["label"].as_str().filter(|label| !label.is_empty())
+            && !labels.insert(label.to_ascii_lowercase())
+        {
+            return Err(Refusal::bad("ContainerAppDuplicateTrafficLabel", format!("The traffic label '{label}' is used more than once.")));
+        }
+    }
+    if sum != 100 {
+        return Err(Refusal::bad(
+            "ContainerAppInvalidTrafficWeight",
+            format!("The sum of the traffic weights must be 100, and is {sum}."),
+        ));
+    }
+    Ok(())
+}
+
+/// The template as it decides about a new revision: without the suffix, which only names one.
+pub(super) fn without_suffix(template: &Value) -> Value {
+    let mut template = template.clone();
+    if let Some(template) = template.as_object_mut() {
+        template.shift_remove("revisionSuffix");
+    }
+    template
+}
+
+/// The suffix a template asks for.
+pub(super) fn suffix(template: &Value) -> Option<&str> {
+    template["revisionSuffix"].as_str().filter(|suffix| !suffix.is_empty())
+}
+
+/// Refuses a suffix that cannot name a revision.
+pub(super) fn check_suffix(app: &str, suffix: &str) -> Result<(), Refusal> {
+    let proper = suffix.bytes().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == b'-')
+        && suffix.starts_with(|sign: char| sign.is_ascii_alphanumeric())
+        && suffix.ends_with(|sign: char| sign.is_ascii_alphanumeric())
+        && !suffix.contains("--");
+    let longest = 63 - "--".len();
+    if proper && app.len() + suffix.len() <= longest {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "ContainerAppInvalidRevisionSuffix",
+        format!(
+            "Invalid revision suffix '{suffix}'. A revision suffix must consist of lower case alphanumeric characters or '-', start and end with an alphanumeric character, cannot have '--', and with the name of the app have at most {longest} characters."
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn properties(container: Value) -> Value {
+        json!({"template": {"containers": [container]}, "configuration": {}})
+    }
+
+    fn code(mut properties: Value) -> String {
+        template(&mut properties).unwrap_err().code
+    }
+
+    #[test]
+    fn cores_and_memory_come_in_pairs() {
+        let with = |cpu: f64, memory: &str| properties(json!({"name": "web", "image": "x", "resources": {"cpu": cpu, "memory": memory}}));
+        for (cpu, memory) in [(0.25, "0.5Gi"), (0.5, "1Gi"), (1.75, "3.5Gi"), (4.0, "8Gi"), (0.5, "1024Mi")] {
+            template(&mut with(cpu, memory)).unwrap();
+        }
+        for (cpu, memory) in [(0.3, "0.6Gi"), (0.5, "2Gi"), (4.25, "8.5Gi"), (1.0, "2G")] {
+            assert_eq!(code(with(cpu, memory)), "ContainerAppInvalidResourceTotal");
+        }
+        let refusal = template(&mut with(0.3, "1Gi")).unwrap_err();
+        assert!(refusal.message.contains("(CPU: 0.3, memory: 1)"), "{}", refusal.message);
+        assert!(refusal.message.contains("[cpu: 0.25, memory: 0.5Gi]; [cpu: 0.5, memory: 1.0Gi]"), "{}", refusal.message);
+        let mut several = json!({"template": {"containers": [
+            {"name": "a", "image": "x", "resources": {"cpu": 0.25, "memory": "0.5Gi"}},
+            {"name": "b", "image": "x", "resources": {"cpu": 0.75, "memory": "1.5Gi"}}]}});
+        template(&mut several).unwrap();
+    }
+
+    #[test]
+    fn defaults_are_azures() {
+        let mut body = properties(json!({"name": "web", "image": "x"}));
+        template(&mut body).unwrap();
+        assert_eq!(body["template"]["scale"], json!({"minReplicas": 0, "maxReplicas": 10}));
+        assert_eq!(body["template"]["containers"][0]["resources"], json!({"cpu": 0.5, "memory": "1Gi"}));
+    }
+
+    #[test]
+    fn secrets_must_be_there() {
+        let mut body = properties(json!({"name": "web", "image": "x", "env": [{"name": "A", "secretRef": "a"}]}));
+        assert_eq!(code(body.clone()), "ContainerAppSecretRefNotFound");
+        body["configuration"]["secrets"] = json!([{"name": "a", "value": "v"}]);
+        template(&mut body).unwrap();
+        let values = configuration(&mut body, &Value::Null, false, &BTreeSet::new(), ".vault.localhost:1").unwrap();
+        assert_eq!(values["a"], "v");
+        assert!(!body.to_string().contains("\"v\""));
+        // A PUT without the value is refused, a PATCH keeps it.
+        let kept = json!({"a": "v"});
+        let without = json!({"configuration": {"secrets": [{"name": "a"}]}});
+        let again = |patch| configuration(&mut without.clone(), &kept, patch, &BTreeSet::new(), ".vault.localhost:1");
+        assert_eq!(again(false).unwrap_err().code, "ContainerAppSecretInvalid");
+        assert_eq!(again(true).unwrap()["a"], "v");
+    }
+
+    #[test]
+    fn weights_are_whole_and_sum_to_a_hundred() {
+        let with = |traffic: Value| {
+            let mut body = json!({"configuration": {"ingress": {"targetPort": 80, "traffic": traffic}}});
+            configuration(&mut body, &Value::Null, false, &BTreeSet::new(), ".x").map(|_| body)
+        };
+        let body = with(json!([{"revisionName": "a--1", "weight": 80}, {"latestRevision": true, "weight": "20"}])).unwrap();
+        assert_eq!(body["configuration"]["ingress"]["traffic"][1]["weight"], 20);
+        for traffic in [
+            json!([{"revisionName": "a--1", "weight": 80}]),
+            json!([{"revisionName": "a--1", "weight": 100.5}]),
+            json!([{"revisionName": "a--1", "weight": 50, "label": "x"}, {"revisionName": "a--2", "weight": 50, "label": "X"}]),
+            json!([{"weight": 100}]),
+        ] {
+            with(traffic.clone()).expect_err(&traffic.to_string());
+        }
+        assert_eq!(with(Value::Null).unwrap()["configuration"]["ingress"]["traffic"][0]["latestRevision"], true);
+    }
+
+    #[test]
+    fn suffixes_name_revisions() {
+        check_suffix("web", "v1-2").unwrap();
+        for bad in ["V1", "-a", "a-", "a--b", "a_b", &"a".repeat(60)] {
+            assert_eq!(check_suffix("web", bad).unwrap_err().code, "ContainerAppInvalidRevisionSuffix", "{bad}");
+        }
+    }
+}
