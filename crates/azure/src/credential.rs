@@ -244,7 +244,11 @@ impl Credential {
     }
 
     fn built(inner: Inner, cloud: Option<Cloud>, make: Option<Make>) -> Credential {
-        Credential(Arc::new(Shared { cloud, make, state: Mutex::new(Cache { inner, tokens: BTreeMap::new() }) }))
+        Credential(Arc::new(Shared {
+            cloud,
+            make,
+            state: Mutex::new(Cache { inner, tokens: BTreeMap::new() }),
+        }))
     }
 
     /// A token for `scope`, such as `https://management.azure.com/.default`.
@@ -278,7 +282,11 @@ impl Credential {
         {
             return Ok((kept.token.clone(), kept.fresh_until));
         }
-        let got = cache.inner.get_token(&[scope], None).await.map_err(|cause| refused(&cause, self.0.cloud.as_ref()))?;
+        let got = cache
+            .inner
+            .get_token(&[scope], None)
+            .await
+            .map_err(|cause| refused(&cause, self.0.cloud.as_ref()))?;
         let life: azure_core::time::Duration = got.expires_on - now;
         // Fetched anew five minutes before its end, or in the last fifth of a short life.
         let fresh_until = got.expires_on - (life / 5_i32).min(azure_core::time::Duration::minutes(5));
@@ -397,7 +405,9 @@ impl TokenCredential for Chain {
                         }
                         // A way that is set up and refused is what the user meant; trying on would hide it.
                         Ok(Err(cause)) if way.name == "environment" => return Err(cause),
-                        Ok(Err(cause)) => refused(&cause, None).message().trim_start_matches("ERROR: ").to_string(),
+                        Ok(Err(cause)) => {
+                            refused(&cause, None).message().trim_start_matches("ERROR: ").to_string()
+                        }
                         Err(_) => format!("no answer within {} s", way.limit.as_secs()),
                     }
                 }

@@ -27,6 +27,7 @@ pub enum Begun {
 
 /// What one poll came to.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one is made for each poll and taken apart at once")]
 pub enum Followed {
     /// Not finished.
     Running {

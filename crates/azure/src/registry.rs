@@ -176,11 +176,14 @@ impl Registry {
     pub async fn digest(&self, repository: &str, tag: &str) -> Result<Option<String>, Error> {
         checked_repository(repository)?;
         checked_reference(tag)?;
-        let access = Access::to(repository, "pull");
+        self.look_up(&Access::to(repository, "pull"), repository, tag).await
+    }
+
+    async fn look_up(&self, access: &Access, repository: &str, tag: &str) -> Result<Option<String>, Error> {
         let url = self.url(&format!("/v2/{repository}/manifests/{tag}"));
         let title = || format!("look for {repository}:{tag}");
         let head = self
-            .send(&access, &title, |http| http.request(Method::HEAD, url.clone()).header(ACCEPT, MANIFESTS))
+            .send(access, &title, |http| http.request(Method::HEAD, url.clone()).header(ACCEPT, MANIFESTS))
             .await?;
         match head.status {
             404 => return Ok(None),
@@ -191,7 +194,7 @@ impl Registry {
             return Ok(Some(digest.to_string()));
         }
         // The header is only recommended; the digest is that of the manifest's bytes all the same.
-        let got = self.send(&access, &title, |http| http.get(url.clone()).header(ACCEPT, MANIFESTS)).await?;
+        let got = self.send(access, &title, |http| http.get(url.clone()).header(ACCEPT, MANIFESTS)).await?;
         match got.status {
             404 => Ok(None),
             200 => Ok(Some(sha256(&got.body))),
@@ -221,7 +224,9 @@ impl Registry {
                 blobs.push((layer.digest.clone(), layer.size, Source::File(layer.path.clone())));
             }
         }
-        if self.digest(&push.repository, &digest).await?.is_some() {
+        // One token for all of it: each costs a round trip.
+        let access = Access::to(&push.repository, "pull,push");
+        if self.look_up(&access, &push.repository, &digest).await?.is_some() {
             // A manifest that is there has all that it names.
             for (digest, size, _) in blobs {
                 progress(Progress::Present { digest, size });
@@ -237,7 +242,8 @@ impl Registry {
             references.push(digest.clone());
         }
         for reference in references {
-            if self.digest(&push.repository, &reference).await?.as_deref() != Some(digest.as_str()) {
+            if self.look_up(&access, &push.repository, &reference).await?.as_deref() != Some(digest.as_str())
+            {
                 self.put_manifest(push, &reference, &digest).await?;
             }
             progress(Progress::Tagged { reference });

@@ -232,12 +232,7 @@ pub(super) struct Failure {
 
 /// Why no answer came: read from the chain of causes, since the outermost says only "error sending request".
 pub(super) fn transport(cause: &(dyn StdError + 'static)) -> Failure {
-    let mut chain = vec![cause];
-    let mut at = cause;
-    while let Some(next) = at.source() {
-        chain.push(next);
-        at = next;
-    }
+    let chain = chain_of(cause);
     let said: Vec<String> = chain.iter().map(|error| error.to_string()).collect();
     let reason = said.last().cloned().unwrap_or_default();
     let connecting = chain
@@ -247,10 +242,7 @@ pub(super) fn transport(cause: &(dyn StdError + 'static)) -> Failure {
         .iter()
         .any(|error| error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout));
     let io_kind = chain.iter().find_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind));
-    let tls = chain.iter().find_map(|error| match error.downcast_ref::<io::Error>() {
-        Some(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
-        None => error.downcast_ref::<rustls::Error>(),
-    });
+    let tls = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>());
     let code = if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
         "UntrustedCertificate"
     } else if timed_out || io_kind == Some(io::ErrorKind::TimedOut) {
@@ -270,6 +262,22 @@ pub(super) fn transport(cause: &(dyn StdError + 'static)) -> Failure {
         None => reason,
     };
     Failure { code, reason, before_sending: connecting }
+}
+
+/// The causes, outermost first. `io::Error` hides what it wraps from `source`, so that is looked into by hand.
+fn chain_of<'a>(cause: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut chain = vec![cause];
+    let mut at = cause;
+    loop {
+        let wrapped = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let next = match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+            None => at.source(),
+        };
+        let Some(next) = next else { return chain };
+        chain.push(next);
+        at = next;
+    }
 }
 
 #[cfg(test)]

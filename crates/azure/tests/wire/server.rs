@@ -216,10 +216,6 @@ impl Server {
     pub fn all(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
-
-    pub fn titles(&self) -> Vec<String> {
-        self.seen().iter().map(Seen::title).collect()
-    }
 }
 
 async fn take(request: Request<Incoming>) -> Result<Seen, std::io::Error> {
