@@ -12,6 +12,9 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
+/// Files by name, with their content.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// A project of the given files.
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -496,7 +499,7 @@ fn a_missing_tool_is_named_with_the_way_to_get_it() {
             &[("PATH", empty.path().to_str().unwrap())],
         );
     }
-    let rows: [(&[(&str, &str)], &str, &str); 3] = [
+    let rows: [(Files, &str, &str); 3] = [
         (
             &[("Cargo.toml", "[package]\nname = \"x\"\n"), ("src/main.rs", "fn main() {}")],
             "cargo",
