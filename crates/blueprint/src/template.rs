@@ -65,7 +65,7 @@ fn literal(text: &str) -> Value {
 /// An expression in ARM's language, without the brackets around it.
 pub fn function(blueprint: &Blueprint, expression: &Expression) -> String {
     match expression {
-        Expression::Id { of } => blueprint.get(of).map_or_else(|| quoted(""), |of| resource_id(of)),
+        Expression::Id { of } => blueprint.get(of).map_or_else(|| quoted(""), resource_id),
         Expression::Property { of, path } => {
             let Some(of) = blueprint.get(of) else { return quoted("") };
             let (id, version) = (resource_id(of), of.api_version);

@@ -1,4 +1,5 @@
 //! What a blueprint promises, for Apps of all shapes.
+#![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(missing_docs)]
 
 mod apps;

@@ -15,6 +15,19 @@ pub fn keep(habits: &Habits, body: &mut Body, live: &Value, applied: Option<&Val
         let steps: Vec<&str> = path.split('.').collect();
         walk(habits, "", &steps, body, live, applied);
     }
+    keep_identity(body, live);
+}
+
+/// An identity of the system's that somebody turned on beside the one we assign.
+fn keep_identity(body: &mut Body, live: &Value) {
+    let has = |text: &str, word: &str| text.split(',').any(|part| part.trim().eq_ignore_ascii_case(word));
+    let there = live.pointer("/identity/type").and_then(Value::as_str).unwrap_or_default();
+    if let Some(wanted) = body.at_mut("identity.type")
+        && wanted.as_str() == Some("UserAssigned")
+        && has(there, "SystemAssigned")
+    {
+        *wanted = Body::Kept("SystemAssigned,UserAssigned".into());
+    }
 }
 
 /// Follows a path through body, live and applied at once, item by item where it names a list's items.

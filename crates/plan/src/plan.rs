@@ -22,9 +22,14 @@ pub fn plan(blueprint: &Blueprint, live: &Live) -> Plan {
     for resource in &blueprint.resources {
         let view = View { blueprint, live, renewed: &renewed };
         let change = view.change(resource, &mut missing_secrets);
-        if matches!(change.action, Action::Create | Action::Replace) {
-            renewed.insert(change.address.clone(), change.action);
-        }
+        // What goes with something that is made anew is there now and will not be: replaced, too.
+        match (change.action, live.resources.contains_key(&change.address)) {
+            (Action::Create, false) => renewed.insert(change.address.clone(), Action::Create),
+            (Action::Create, true) | (Action::Replace, _) => {
+                renewed.insert(change.address.clone(), Action::Replace)
+            }
+            _ => None,
+        };
         changes.push(change);
     }
     let deletions = deletions(&changes, &live.strays);
@@ -49,7 +54,8 @@ pub fn plan(blueprint: &Blueprint, live: &Live) -> Plan {
 struct View<'a> {
     blueprint: &'a Blueprint,
     live: &'a Live,
-    /// What this plan makes anew: whatever Azure answers for it is not known yet.
+    /// What this plan makes (`Create`) or makes anew (`Replace`): whatever Azure answers for it is not known
+    /// yet.
     renewed: &'a BTreeMap<Address, Action>,
 }
 
@@ -57,9 +63,20 @@ impl View<'_> {
     fn change(&self, resource: &Resource, missing: &mut BTreeSet<MissingSecret>) -> Change {
         let mut body = resource.body.resolve(&|expression: &Expression| self.value(expression));
         self.missing_secrets(resource, &body, missing);
-        match self.live.resources.get(&resource.address) {
-            None => self.create(resource, body),
-            Some(live) => {
+        match (self.live.resources.get(&resource.address), self.goes_with(resource)) {
+            (None, _) => {
+                // It was there, and somebody else took it away.
+                let gone = self.live.applied.contains_key(&resource.address);
+                let cause = if gone { Cause::Drift } else { Cause::Intent };
+                let reason = gone.then(|| "it was deployed before and is not there any more".to_owned());
+                create(resource, body, cause, reason)
+            }
+            // Deleting what it lies in deletes it; there is nothing left to compare with or to delete.
+            (Some(_), Some(within)) => {
+                let reason = format!("it goes with {within}, which is made anew");
+                create(resource, body, Cause::Intent, Some(reason))
+            }
+            (Some(live), None) => {
                 let applied = self.live.applied.get(&resource.address);
                 let differences = self.differences(resource, &body, live, applied);
                 let failed = failure(live);
@@ -70,16 +87,6 @@ impl View<'_> {
                 self.existing(resource, body, live, differences, failed, latest)
             }
         }
-    }
-
-    fn create(&self, resource: &Resource, mut body: Body) -> Change {
-        // It was there, and somebody else took it away.
-        let applied = self.live.applied.contains_key(&resource.address);
-        let cause = if applied { Cause::Drift } else { Cause::Intent };
-        let reason = applied.then(|| "it was deployed before and is not there any more".to_owned());
-        let properties = creation(&body, cause);
-        settle_new_suffix(&mut body, None);
-        Change { reason, ..change(resource, Action::Create, cause, properties, body) }
     }
 
     fn existing(
@@ -124,12 +131,14 @@ impl View<'_> {
         Change { reason, latest_revision, ..change(resource, action, cause, properties, body) }
     }
 
-    /// Why a resource goes when another one does: it lies in it, or is tied to it for good.
+    /// What a resource lies in, when that is deleted and made anew.
+    fn goes_with<'r>(&self, resource: &'r Resource) -> Option<&'r Address> {
+        resource.within.as_ref().filter(|within| self.renewed.get(within) == Some(&Action::Replace))
+    }
+
+    /// Why a resource has to be made anew when another one is: it is tied to it for good.
     fn replaced_with(&self, resource: &Resource) -> Option<String> {
         let replaced = |address: &Address| self.renewed.get(address) == Some(&Action::Replace);
-        if let Some(within) = resource.within.as_ref().filter(|within| replaced(within)) {
-            return Some(format!("it lies in {within}, which is made anew"));
-        }
         habits::of(resource.resource_type).immutable.iter().find_map(|(path, _)| {
             let mut tied = Vec::new();
             resource.body.at(path)?.addresses(&mut tied);
@@ -260,6 +269,12 @@ fn change(
         body,
         latest_revision: None,
     }
+}
+
+fn create(resource: &Resource, mut body: Body, cause: Cause, reason: Option<String>) -> Change {
+    let properties = creation(&body, cause);
+    settle_new_suffix(&mut body, None);
+    Change { reason, ..change(resource, Action::Create, cause, properties, body) }
 }
 
 /// Whose a live resource is, when it is not ours: in words. What takes no tags belongs to what it lies in.

@@ -114,7 +114,7 @@ fn remark(change: &Change, detail: Detail) -> String {
         (None, Action::Update, Detail::Resources) => Some(few(&change.properties)),
         _ => None,
     };
-    [data, drift, what].into_iter().flatten().collect::<Vec<_>>().join(": ")
+    [data, drift, what].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// The properties by their last words, three at most.

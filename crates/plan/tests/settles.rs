@@ -1,4 +1,5 @@
 //! After an apply there is nothing to change, whatever the App and whatever Azure made of the bodies.
+#![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(missing_docs)]
 
 #[path = "../../blueprint/tests/apps/mod.rs"]

@@ -129,7 +129,7 @@ impl<'a> Draft<'a> {
                         "LF1504",
                         path,
                         format!("which {kind} is meant is not clear: there are `{names}`"),
-                        Some(format!("name the one that Landfall shall use `main`: `[resource.main]`")),
+                        Some("name the one that Landfall shall use `main`: `[resource.main]`".to_owned()),
                     );
                 }
                 several[0]

@@ -1,6 +1,7 @@
 //! A small Azure for these tests: takes bodies, and answers them the way Azure does, not the way they came.
 //!
 //! It knows nothing of the table of habits that it is there to check.
+#![allow(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
