@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::app::Access;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::fields::{self, Choices, Type};
@@ -91,10 +92,31 @@ impl Shape<'_> {
                 }
             }
         });
-        // A misspelt key is taken for the one it was meant to be, so that this one is not called missing as well.
-        for (key, mut node) in meant {
-            node.value = Value::Broken;
-            table.entry(key.to_owned()).or_insert(node);
+        for (key, node) in meant {
+            self.take_for(table, key, node, pattern);
+        }
+    }
+
+    /// A misspelt key is taken for the one it was meant to be: this one is not called missing as well, and what
+    /// stands in a misspelt table is checked in the same go.
+    fn take_for(&mut self, table: &mut Table, key: &str, mut node: Node, pattern: &str) {
+        let field = fields::at(&overlaid(&fields::join(pattern, key)), None);
+        let field = field.filter(|field| matches!(field.kind, Type::Table | Type::Named(_) | Type::Map(..)));
+        let field = field.filter(|_| node.table().is_some());
+        match field {
+            Some(field) => self.value(&mut node, &field.kind, field.path, shown(field.path)),
+            None => node.value = Value::Broken,
+        }
+        match (table.get_mut(key), node.value) {
+            (None, value) => {
+                table.insert(key.to_owned(), Node { value, ..node });
+            }
+            (Some(Node { value: Value::Table(there), .. }), Value::Table(misspelt)) => {
+                for (key, node) in misspelt {
+                    there.entry(key).or_insert(node);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -110,6 +132,9 @@ impl Shape<'_> {
             (Type::Map(rule, inner), Value::Table(table)) => {
                 for (key, node) in table {
                     self.key(key, node, rule);
+                    if path == "service.*.uses" && self.no_access(key, node) {
+                        continue;
+                    }
                     self.value(node, inner, path, &format!("{name}.{}", rules::short(key)));
                 }
                 return;
@@ -260,6 +285,20 @@ impl Shape<'_> {
         let message = format!("`{}` is no {key} that Landfall knows", rules::short(text));
         let diagnostic = self.place.problem(codes::NOT_A_CHOICE, span.clone(), message).maybe_help(help);
         self.report(diagnostic);
+    }
+
+    /// Reports a word of `uses` that no resource knows, with the words of this one.
+    fn no_access(&mut self, resource: &str, node: &mut Node) -> bool {
+        let Some(word) = node.text() else { return false };
+        let kind = self.kinds.get(resource).and_then(|kind| kinds::of(kind));
+        let Some(kind) = kind.filter(|_| Access::from_word(word).is_none()) else { return false };
+        let message = format!("a {} has no access \"{}\"", kind.name, rules::short(word));
+        let words = kind.access.iter().map(|(access, _)| access.as_str());
+        let help = suggest::or_all(word, words);
+        let diagnostic = self.place.problem(codes::ACCESS, node.span.clone(), message).maybe_help(help);
+        self.report(diagnostic);
+        node.value = Value::Broken;
+        true
     }
 
     fn cpu(&mut self, node: &Node) {
