@@ -247,13 +247,15 @@ pub(crate) struct Hold {
 impl Hold {
     /// Takes the folder for this process.
     pub(crate) fn take(state: &Path) -> Result<Hold, Error> {
-        match try_lock(state)? {
-            Some(file) => Ok(Hold { _file: file, state: state.to_owned() }),
-            None => Err(Error::AlreadyRunning {
-                folder: state.to_owned(),
-                pid: said(state).map(|said| said.status.pid),
-            }),
+        // Who only asks whether one runs has the lock for an instant.
+        for _ in 0..20 {
+            if let Some(file) = try_lock(state)? {
+                return Ok(Hold { _file: file, state: state.to_owned() });
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
+        let pid = said(state).map(|said| said.status.pid);
+        Err(Error::AlreadyRunning { folder: state.to_owned(), pid })
     }
 
     /// Tells other processes where this one is.

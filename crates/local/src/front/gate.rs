@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::{Body as _, Frame};
+use hyper::body::Frame;
 
 use super::content::{Contents, Refused, Upload};
 use crate::world::{Body, Method, Plane, Request, Response};
@@ -100,8 +100,17 @@ where
     Ok(Taken { request, upload })
 }
 
+/// Whether an answer's body is sent, or only told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Head and body.
+    All,
+    /// Only the head, as for HEAD.
+    Head,
+}
+
 /// Makes HTTP of an answer.
-pub(crate) fn give(contents: &Contents, response: Response) -> Answer {
+pub(crate) fn give(contents: &Contents, response: Response, show: Show) -> Answer {
     let mut builder = http::Response::builder().status(response.status);
     for (name, value) in &response.headers {
         // What is no header (a newline in metadata) is left out rather than failing the answer.
@@ -112,14 +121,22 @@ pub(crate) fn give(contents: &Contents, response: Response) -> Answer {
         }
     }
     let has_length = builder.headers_ref().is_some_and(|headers| headers.contains_key("content-length"));
+    let length = match &response.body {
+        Body::Empty => None,
+        Body::Bytes(bytes) => Some(bytes.len() as u64),
+        Body::Stored(segments) => Some(segments.iter().map(|segment| segment.length).sum()),
+    };
+    // What is not sent is still measured. HTTP/2 would send a body after HEAD and break the stream.
+    if let Some(length) = length
+        && !has_length
+    {
+        builder = builder.header("content-length", length);
+    }
     let body = match response.body {
+        _ if show == Show::Head => Empty::new().map_err(never).boxed_unsync(),
         Body::Empty => Empty::new().map_err(never).boxed_unsync(),
         Body::Bytes(bytes) => full(bytes),
         Body::Stored(segments) => {
-            let length: u64 = segments.iter().map(|segment| segment.length).sum();
-            if !has_length {
-                builder = builder.header("content-length", length);
-            }
             let frames = contents.stream(&segments).map_ok(Frame::data).map_err(BoxError::from);
             BodyExt::boxed_unsync(StreamBody::new(frames))
         }

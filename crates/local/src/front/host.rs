@@ -89,10 +89,13 @@ impl Host {
         self.version.subscribe()
     }
 
-    /// Writes the whole state down, and removes contents that it no longer names.
-    pub(crate) fn settle(&self) -> Result<(), Error> {
-        let result = self.lock().snapshot();
+    /// Writes the whole state down, removes contents that it no longer names, and closes the journal: what happens
+    /// to the world afterwards is of no consequence.
+    pub(crate) fn close(&self) -> Result<(), Error> {
         self.sweep();
+        let mut inner = self.lock();
+        let result = inner.snapshot();
+        inner.store = Store::Memory;
         result
     }
 

@@ -140,7 +140,7 @@ pub async fn serve(
     let _ = stopping.send(true);
     runtime.stop().await;
     while tasks.join_next().await.is_some() {}
-    let settled = host.settle();
+    let settled = host.close();
     drop(home);
     drop(hold);
     settled

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::listen;
 use super::ports::Ports;
 use super::router::{Front, PlainApp, PlainPort, chain};
-use crate::world::{World, container_apps};
+use crate::world::container_apps;
 
 struct Open {
     app: PlainApp,
@@ -24,7 +24,7 @@ pub(crate) async fn follow(front: Arc<Front>, mut ports: Ports, mut stop: watch:
     let mut open: BTreeMap<String, Open> = BTreeMap::new();
     loop {
         changes.borrow_and_update();
-        let wanted = front.host.read(reachable);
+        let wanted = front.host.read(container_apps::reachable);
         for id in open.keys().filter(|id| !wanted.contains_key(*id)).cloned().collect::<Vec<_>>() {
             close(&mut open, &id);
         }
@@ -63,14 +63,4 @@ fn close(open: &mut BTreeMap<String, Open>, id: &str) {
     if let Some(open) = open.remove(id) {
         let _ = open.stop.send(true);
     }
-}
-
-/// Name and host name of apps with external ingress, by id.
-fn reachable(world: &World) -> BTreeMap<String, (String, String)> {
-    let apps = container_apps::desired(world).apps.into_iter();
-    apps.filter_map(|app| {
-        let ingress = app.ingress.filter(|ingress| ingress.external)?;
-        Some((app.id, (app.name, ingress.fqdn)))
-    })
-    .collect()
 }

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::doors::{self, Door};
 use super::host::Host;
 use super::identity::Passes;
 use super::router::chain;
 use crate::runtime::{Identity, Manifest, Platform, Pull, Refusal};
-use crate::world::container_apps::{self, Desired, Observation};
+use crate::world::container_apps::{self, Desired, Login, Observation};
 use crate::world::registry::{self, Deed};
 use crate::world::{Input, Plane, World, http::Segment};
 
@@ -110,11 +108,7 @@ impl Platform for FrontPlatform {
     }
 
     fn identity(&self, app: &str) -> Option<Identity> {
-        let kind = self.host.read(|world| {
-            let app = world.arm.resources.get(app)?;
-            app.body["identity"]["type"].as_str().map(str::to_owned)
-        });
-        let has = kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("None"));
+        let has = self.host.read(|world| container_apps::has_identity(world, app));
         has.then(|| Identity { endpoint: self.endpoint.clone(), header: self.passes.issue(app) })
     }
 }
@@ -128,7 +122,7 @@ fn may_pull(world: &World, pull: &Pull, name: &str) -> Result<(), Refusal> {
     let unauthorized = |why: &str| {
         format!("UNAUTHORIZED: authentication required, visit https://aka.ms/acr/authorization for more information. ({why})")
     };
-    match login(world, &pull.app, &pull.server) {
+    match container_apps::registry_login(world, &pull.app, &pull.server) {
         Some(Login::Identity { principal: Some(principal), .. }) => {
             if registry::may(world, &principal, Deed::Pull, &resource.id.to_string()) {
                 Ok(())
@@ -140,7 +134,7 @@ fn may_pull(world: &World, pull: &Pull, name: &str) -> Result<(), Refusal> {
             refusal(unauthorized(&format!("the app has no identity {id}")), true)
         }
         Some(Login::Password { username, password: Some(password) })
-            if registry::admin(world, name, &username, &password) =>
+            if registry::admin(world, name, &username, &password.0) =>
         {
             Ok(())
         }
@@ -148,41 +142,6 @@ fn may_pull(world: &World, pull: &Pull, name: &str) -> Result<(), Refusal> {
         None if resource.properties()["anonymousPullEnabled"] == true => Ok(()),
         None => refusal(unauthorized("the app has no entry in `registries` for this server"), true),
     }
-}
-
-/// How an app signs in to a registry.
-enum Login {
-    Identity {
-        /// As the app names it: an id, or `system`.
-        id: String,
-        /// Object id, when there is such an identity and it is the app's.
-        principal: Option<String>,
-    },
-    Password {
-        username: String,
-        password: Option<String>,
-    },
-}
-
-/// The app's `configuration.registries` entry for a server.
-fn login(world: &World, app: &str, server: &str) -> Option<Login> {
-    let resource = world.arm.resources.get(app)?;
-    let entries = resource.properties()["configuration"]["registries"].as_array()?;
-    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-    let entry = entries.iter().find(|entry| text(entry, "server").eq_ignore_ascii_case(server))?;
-    let identity = text(entry, "identity");
-    if identity.is_empty() {
-        let name = text(entry, "passwordSecretRef");
-        let password = resource.private["secrets"][&name].as_str().map(str::to_owned);
-        return Some(Login::Password { username: text(entry, "username"), password });
-    }
-    let of = if identity.eq_ignore_ascii_case("system") { app } else { identity.as_str() };
-    let assigned = of == app
-        || resource.body["identity"]["userAssignedIdentities"]
-            .as_object()
-            .is_some_and(|own| own.keys().any(|id| id.eq_ignore_ascii_case(of)));
-    let principal = world.entra.by_resource(of).filter(|_| assigned).map(|principal| principal.object_id.clone());
-    Some(Login::Identity { id: identity, principal })
 }
 
 fn refuse_unknown(server: &str) -> Result<(), Refusal> {

@@ -11,14 +11,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::doors::{self, Door};
-use super::gate::{self, Answer, Taken};
+use super::gate::{self, Answer, Show, Taken};
 use super::host::Host;
 use super::identity::Passes;
 use super::listen::{Arrival, Cut, Handler};
 use super::page;
 use crate::control::Status;
 use crate::runtime::{self, Runtime};
-use crate::world::{Body, Input, Outcome, Plane, Request, Response, registry};
+use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, registry};
 
 /// What the page shows of the past.
 const RECENT_MAX: usize = 200;
@@ -92,6 +92,7 @@ impl Front {
         request: http::Request<Incoming>,
     ) -> Result<Answer, Cut> {
         let begun = Instant::now();
+        let show = if request.method() == http::Method::HEAD { Show::Head } else { Show::All };
         let mut recent = Recent {
             at: Timestamp::now(),
             method: request.method().to_string(),
@@ -102,7 +103,15 @@ impl Front {
             took: Duration::ZERO,
         };
         let answered = match gate::take(&self.host.contents, plane, authority, scheme, request).await {
-            Ok(taken) => self.ask(taken).await,
+            Ok(taken) => match self.stream(&taken.request) {
+                Some(Ok(stream)) => {
+                    recent.status = 200;
+                    self.remember(recent);
+                    return Ok(stream);
+                }
+                Some(Err(refused)) => Ok(refused),
+                None => self.ask(taken).await,
+            },
             Err(refused) => Ok(refused),
         };
         recent.took = begun.elapsed();
@@ -114,13 +123,39 @@ impl Front {
         if !recent.path.starts_with("/_local/status") {
             self.remember(recent);
         }
-        answered.map(|response| gate::give(&self.host.contents, response))
+        answered.map(|response| gate::give(&self.host.contents, response, show))
+    }
+
+    /// A log stream, when that is what is asked for: the world knows who may, the runtime what is written.
+    fn stream(&self, request: &Request) -> Option<Result<Answer, Response>> {
+        if request.plane != Plane::Arm || request.method != Method::Get {
+            return None;
+        }
+        let wanted = self.host.read(|world| container_apps::stream(world, request))?;
+        Some(wanted.map(|query| self.runtime.logs(&query)))
+    }
+
+    /// `POST /_local/kill` of replicas: the world learns of it as it would of a crash.
+    async fn kill(&self, taken: &Request) -> Option<Response> {
+        let Body::Bytes(bytes) = &taken.body else { return None };
+        let body: Value = serde_json::from_slice(bytes).ok()?;
+        let app = body["app"].as_str()?;
+        let count = body["replicas"].as_u64().unwrap_or(1);
+        let killed = self.runtime.kill(app, usize::try_from(count).unwrap_or(usize::MAX)).await;
+        Some(Response::json(200, &json!({"killed": killed})))
     }
 
     /// The world's answer, when and if a fault lets it out.
     async fn ask(&self, taken: Taken) -> Result<Response, Cut> {
         let Taken { mut request, upload } = taken;
         let (plane, id) = (request.plane.clone(), request.id.clone());
+        if plane == Plane::Control
+            && request.method == Method::Post
+            && request.path == "/_local/kill"
+            && let Some(killed) = self.kill(&request).await
+        {
+            return Ok(killed);
+        }
         if let Err(refused) = self.complete(&mut request).await {
             return Ok(refused);
         }
@@ -277,7 +312,7 @@ impl Handler for PlainPort {
 }
 
 fn give(front: &Front, response: Response) -> Answer {
-    gate::give(&front.host.contents, response)
+    gate::give(&front.host.contents, response, Show::All)
 }
 
 /// Whom the client thinks it talks to: HTTP/2's `:authority`, or the Host header.

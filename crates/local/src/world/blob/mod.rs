@@ -235,8 +235,7 @@ fn unmodelled(ask: &Ask<'_>, comp: &str) -> Response {
 
 /// The ARM resource of an account, once it is there.
 fn resource<'a>(world: &'a World, account: &str) -> Option<&'a Resource> {
-    let end = format!("/providers/microsoft.storage/storageaccounts/{account}");
-    let (_, resource) = world.arm.resources.iter().find(|(key, _)| key.ends_with(&end))?;
+    let resource = world.arm.by_name("Microsoft.Storage/storageAccounts", account)?;
     (resource.state != "Creating").then_some(resource)
 }
 

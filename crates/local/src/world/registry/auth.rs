@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Ask, refuse};
 use crate::world::access::{Act, allows};
-use crate::world::{Body, Method, Response, World, entra};
+use crate::world::{Body, Method, Response, World, entra, registry_account};
 
 /// As Azure's: three hours, and an hour and a quarter.
 const REFRESH_LIFETIME: SignedDuration = SignedDuration::from_hours(3);
@@ -205,10 +205,9 @@ pub(super) fn check_catalog(world: &World, ask: &Ask<'_>) -> Result<(), Response
 /// Whether somebody may use an admin password of this registry.
 pub(crate) fn admin(world: &World, name: &str, user: &str, password: &str) -> bool {
     super::resource(world, name).is_some_and(|resource| {
-        let passwords = resource.private["passwords"].as_array();
-        resource.properties()["adminUserEnabled"] == true
-            && user.eq_ignore_ascii_case(resource.id.name())
-            && passwords.into_iter().flatten().any(|own| own["value"] == password)
+        registry_account::admin(world, resource).is_some_and(|(name, passwords)| {
+            name.eq_ignore_ascii_case(user) && passwords.iter().any(|own| !own.0.is_empty() && own.0 == password)
+        })
     })
 }
 
@@ -265,11 +264,7 @@ fn by_password(world: &World, ask: &Ask<'_>, user: &str, password: &str) -> Opti
     if admin(world, ask.name, user, password) {
         return Some(Who::Admin);
     }
-    let config = &world.config;
-    if !(user.eq_ignore_ascii_case(&config.client_id) && password == config.client_secret) {
-        return None;
-    }
-    let principal = world.entra.by_client(user)?;
+    let principal = entra::by_secret(world, user, password)?;
     let any = [Deed::Pull, Deed::Push, Deed::Delete].iter().any(|deed| may(world, &principal.object_id, *deed, &ask.scope));
     any.then(|| Who::Principal(principal.object_id.clone()))
 }

@@ -143,8 +143,7 @@ pub(crate) fn removed(world: &mut World, name: &str) {
 
 /// The ARM resource of a registry, once it is there.
 pub(crate) fn resource<'a>(world: &'a World, name: &str) -> Option<&'a Resource> {
-    let end = format!("/providers/microsoft.containerregistry/registries/{name}");
-    let (_, resource) = world.arm.resources.iter().find(|(key, _)| key.ends_with(&end))?;
+    let resource = super::registry_account::by_name(world, name)?;
     // Its name is not in DNS before it is made.
     (resource.state != "Creating").then_some(resource)
 }
