@@ -645,3 +645,40 @@ fn the_users_folder_stays_as_it_is() {
         }
     }
 }
+
+#[test]
+fn other_tools_read_the_image() {
+    if !has("skopeo") {
+        return println!("skipped: no skopeo");
+    }
+    let (_dir, spec) = site(&[("index.html", "<p>hi")]);
+    let scratch = tempfile::tempdir().unwrap();
+    let image = build(&spec, scratch.path());
+    // The image as a folder in OCI's own layout.
+    let layout = scratch.path().join("layout");
+    let blob = |digest: &str| layout.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    std::fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    for layer in &image.layers {
+        std::fs::copy(&layer.path, blob(&layer.digest)).unwrap();
+    }
+    std::fs::write(blob(&image.config_digest), &image.config).unwrap();
+    std::fs::write(blob(&image.digest), &image.manifest).unwrap();
+    std::fs::write(layout.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
+    let entry = serde_json::json!({"mediaType": image.manifest_media_type, "digest": image.digest, "size": image.manifest.len(),
+        "annotations": {"org.opencontainers.image.ref.name": "it"}});
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    std::fs::write(layout.join("index.json"), index).unwrap();
+
+    let source = format!("oci:{}:it", layout.display());
+    let skopeo = |args: &[&str]| {
+        let output = Command::new("skopeo").args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let seen: serde_json::Value = serde_json::from_str(&skopeo(&["inspect", &source])).unwrap();
+    assert_eq!(seen["Digest"], image.digest.as_str());
+    assert_eq!(seen["Os"], "linux");
+    // Copying checks every digest, compressed and not.
+    let copy = format!("dir:{}", scratch.path().join("copy").display());
+    skopeo(&["--insecure-policy", "copy", &source, &copy]);
+}
