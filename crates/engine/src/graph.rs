@@ -249,3 +249,64 @@ fn cycle(needs: &[Vec<usize>], open: &[usize]) -> Vec<usize> {
         at = *needs[at].iter().find(|&&need| open[need] > 0).expect("an open position needs an open one");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn op(key: &str, needs: &[&str]) -> Operation {
+        Operation::new(key, "put", key).needing(needs.iter().copied())
+    }
+
+    #[test]
+    fn a_set_of_operations_that_is_no_graph_says_why() {
+        let twice = Graph::new(vec![op("a", &[]), op("a", &[])]).unwrap_err();
+        assert_eq!(twice.to_string(), "two operations are called `a`");
+        let missing = Graph::new(vec![op("a", &["b"])]).unwrap_err();
+        assert_eq!(missing.to_string(), "`a` needs `b`, which is not among the operations");
+        let alone = Graph::new(vec![op("a", &["a"])]).unwrap_err();
+        assert_eq!(alone.to_string(), "operations need each other: `a` needs `a`");
+        // Only the ring is named: neither what leads into it nor what comes out of it.
+        let ring =
+            [op("in", &["a"]), op("a", &["b", "out"]), op("b", &["c"]), op("c", &["a"]), op("out", &[])];
+        let ring = Graph::new(ring.to_vec()).unwrap_err();
+        assert_eq!(ring.to_string(), "operations need each other: `a` needs `b` needs `c` needs `a`");
+    }
+
+    #[test]
+    fn rank_is_the_longest_way_to_an_end() {
+        let taking = |operation: Operation, seconds| operation.taking(Duration::from_secs(seconds));
+        let graph = Graph::new(vec![
+            taking(op("c", &["a", "b", "a"]), 4),
+            taking(op("a", &[]), 1),
+            taking(op("b", &["a"]), 2),
+            taking(op("d", &["a"]), 30),
+        ])
+        .unwrap();
+        let ranks: Vec<_> = (0..4).map(|at| graph.rank(at).as_secs()).collect();
+        assert_eq!(ranks, [4, 31, 6, 30]);
+        assert_eq!(graph.expected(), Duration::from_secs(31));
+        assert_eq!((graph.needs(0), graph.needed_by(1)), (&[1, 2][..], &[0, 2, 3][..]), "each need once");
+    }
+
+    #[test]
+    fn an_operation_is_stored_so() {
+        let operation = op("a", &["b"]).in_group("net").with_input(serde_json::json!({ "x": 1 }));
+        let stored = serde_json::to_string(&operation).unwrap();
+        let expected = concat!(
+            r#"{"key":"a","kind":"put","subject":"a","needs":["b"],"estimate_ms":1000,"#,
+            r#""group":"net","input":{"x":1}}"#
+        );
+        assert_eq!(stored, expected);
+        assert_eq!(serde_json::from_str::<Operation>(&stored).unwrap(), operation);
+    }
+
+    #[test]
+    fn a_long_chain_is_no_deep_recursion() {
+        let chain = (0..100_000).map(|at: usize| {
+            let need = at.checked_sub(1).map(|need| format!("op{need}"));
+            Operation::new(format!("op{at}"), "put", "x").needing(need)
+        });
+        assert_eq!(Graph::new(chain.collect()).unwrap().expected(), Duration::from_secs(100_000));
+    }
+}

@@ -96,6 +96,9 @@ pub enum Error {
     /// The journal failed, or the lease was lost: what cannot be recorded must not be done.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Operations are left, and nothing is at work or awaited that could move them.
+    #[error("the engine is stuck: operations are left and none can begin")]
+    Stuck,
     /// The engine contradicts itself; the journal holds only what was in order.
     #[error("the engine went wrong at `{operation}`")]
     OutOfOrder {
@@ -112,7 +115,9 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Journal(error) => error.help(),
-            Self::OutOfOrder { .. } => Some("this is a fault of ours; the run can be resumed".into()),
+            Self::Stuck | Self::OutOfOrder { .. } => {
+                Some("this is a fault of ours; the run can be resumed".into())
+            }
         }
     }
 }
@@ -213,6 +218,9 @@ impl<'a> Runner<'a> {
                 return Ok(());
             }
             let deadline = self.core.deadline().map(|at| between(clock.now(), at));
+            if deadline.is_none() && self.tasks.is_empty() && answers.is_empty() {
+                return Err(Error::Stuck);
+            }
             let input = tokio::select! {
                 biased;
                 () = lease.lost() => return Err(self.lost()?.into()),

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::simulation::Virtual;
 use super::*;
 use crate::clock::add;
+use crate::failure::Class;
 use crate::journal::{Crash, Journal};
 use crate::lease::Owner;
 use crate::report::{Ended, OperationStatus, RunState};
@@ -87,8 +88,6 @@ fn diamond_hands() -> Arc<Told> {
         (key, _) => Ok(Step::Done(json!(key))),
     })
 }
-
-use crate::failure::Class;
 
 /// The end of the world is the same wherever the process dies: before or after each commit, alone and twice.
 #[tokio::test(start_paused = true)]
