@@ -58,13 +58,19 @@ async fn lines_of_json(mut events: UnboundedReceiver<Event>) {
 /// One line an event; what an operation is at only where asked for, since builds print much.
 async fn lines(mut events: UnboundedReceiver<Event>, all: bool) {
     let ui = Ui::for_lines();
+    // A poll that tells nothing new is no event.
+    let mut told: BTreeMap<OperationKey, String> = BTreeMap::new();
     while let Some(event) = events.recv().await {
         let name = name(&event);
         match &event.what {
+            What::Progressed { text, .. } if told.get(&event.operation) == Some(text) => {}
             What::Begun { attempt: 1 } => ui.note(&format!("{name}: begun")),
             What::Begun { attempt } => ui.note(&format!("{name}: begun again (attempt {attempt})")),
             What::Accepted { .. } if all => ui.note(&format!("{name}: Azure is at it")),
-            What::Progressed { text, .. } if all => ui.note(&format!("{name}: {text}")),
+            What::Progressed { text, .. } if all => {
+                ui.note(&format!("{name}: {text}"));
+                told.insert(event.operation.clone(), text.clone());
+            }
             What::Accepted { .. } | What::Progressed { .. } => {}
             What::Retried { failure, after } => ui.note(&format!(
                 "{name}: {} ({}); again in {}",
