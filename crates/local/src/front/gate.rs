@@ -55,10 +55,21 @@ where
     let Some(method) = method(&head.method) else {
         return Err(refusal(&plane, 405, "MethodNotAllowed", "The HTTP method is not supported here.", &id));
     };
-    let mut headers = BTreeMap::new();
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in &head.headers {
-        if !name.as_str().starts_with(OWN_HEADERS) {
-            headers.insert(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+        if name.as_str().starts_with(OWN_HEADERS) {
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        // Repeated headers are one list; `Accept` comes so from Go's clients.
+        match headers.get_mut(name.as_str()) {
+            Some(list) => {
+                list.push_str(", ");
+                list.push_str(&value);
+            }
+            None => {
+                headers.insert(name.as_str().to_owned(), value.into_owned());
+            }
         }
     }
     let query: Vec<(String, String)> = head

@@ -64,7 +64,7 @@ pub struct Request {
     pub path: String,
     /// Query pairs in order, decoded.
     pub query: Vec<(String, String)>,
-    /// Headers by lower-case name; the last of a repeated one wins.
+    /// Headers by lower-case name; a repeated one is a list with commas.
     pub headers: BTreeMap<String, String>,
     /// Body.
     pub body: Body,
@@ -91,6 +91,7 @@ pub enum Body {
     #[default]
     Empty,
     /// Bytes in memory: JSON, forms, text.
+    #[serde(with = "base64_bytes")]
     Bytes(Vec<u8>),
     /// Bytes the front keeps, in order: uploads and blobs.
     Stored(Vec<Segment>),
@@ -147,5 +148,64 @@ impl Response {
     /// `{"error":{"code","message"}}`, as ARM and Key Vault refuse.
     pub fn error(status: u16, code: &str, message: impl Into<String>) -> Response {
         Response::json(status, &serde_json::json!({"error": {"code": code, "message": message.into()}}))
+    }
+}
+
+/// Percent-decoded; what is no UTF-8 then cannot be a name and stays as it is.
+pub(crate) fn decode(path: &str) -> String {
+    if !path.contains('%') {
+        return path.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) if hex(*high).is_some() && hex(*low).is_some() => {
+                bytes.push(hex(*high).unwrap_or(0) << 4 | hex(*low).unwrap_or(0));
+                rest = after;
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| path.to_owned())
+}
+
+/// `length` bytes of content from its byte `first` on.
+pub(crate) fn slice(segments: &[Segment], first: u64, length: u64) -> Vec<Segment> {
+    let (mut skip, mut left) = (first, length);
+    let mut part = Vec::new();
+    for segment in segments {
+        if skip >= segment.length {
+            skip -= segment.length;
+            continue;
+        }
+        let length = (segment.length - skip).min(left);
+        if length == 0 {
+            break;
+        }
+        part.push(Segment { offset: segment.offset + skip, length, ..segment.clone() });
+        left -= length;
+        skip = 0;
+    }
+    part
+}
+
+/// Bytes as base64 text in what is kept: a list of numbers would be four times as long.
+pub(crate) mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        STANDARD.decode(text.as_bytes()).map_err(D::Error::custom)
     }
 }
