@@ -10,7 +10,7 @@
 //! In reading order:
 //! - [`app`]: the nouns of the result; [`units`]: quantities; [`origin`]: where each value came from
 //! - `fields`: the table of fields; `rules`: what texts must look like; [`kinds`]: the types of resources;
-//!   `regions`: Azure's regions
+//!   [`regions`]: Azure's regions
 //! - `load`: the steps from text to App: `tree` (TOML with places, read past its mistakes), `shape` (keys, types and
 //!   bounds), `resolve` (overlay and defaults), `sense` (what the parts say about each other), `build` (the App)
 //! - [`codes`] and [`diagnostic`]: what is said about mistakes; `suggest`: "did you mean"
@@ -26,7 +26,7 @@ mod fields;
 pub mod kinds;
 mod load;
 pub mod origin;
-mod regions;
+pub mod regions;
 mod resolve;
 mod rules;
 mod schema;

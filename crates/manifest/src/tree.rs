@@ -343,6 +343,15 @@ impl Fault {
             }
             "string values must be quoted" => problem(&self.span, "a text must be in quotes")
                 .help(format!("write \"{}\"", found.replace(['"', '\''], ""))),
+            "invalid mantissa" => {
+                // A bare word with a point in it is taken for a number.
+                let raw = value.and_then(|value| place.text.get(value.clone())).unwrap_or_default();
+                match raw.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '-') {
+                    true => problem(value.unwrap_or(&self.span), "the number is not complete"),
+                    false => problem(value.unwrap_or(&self.span), "a text must be in quotes")
+                        .help(format!("write \"{}\"", raw.replace(['"', '\''], ""))),
+                }
+            }
             what if what.ends_with("string") && what.starts_with("invalid") && self.span.is_empty() => {
                 problem(value.unwrap_or(&self.span), "the text is not closed")
                     .help("add the quotes at its end")
