@@ -106,7 +106,7 @@ fn the_vite_site_is_served_from_an_image_without_node() {
 fn examples_are_what_they_are_taken_for() {
     let rows = [
         ("hello", "rust", None, "cargo", "server"),
-        ("datasette", "python", None, "pip", "script"),
+        ("datasette", "python", Some("datasette"), "pip", "server"),
         ("verdaccio", "node", None, "npm", "server"),
         ("vite-site", "node", Some("vite"), "npm", "static"),
     ];

@@ -109,7 +109,7 @@ fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
         (Some(_), Some(_)) => 0.95,
         (Some(_), None) => 0.9,
         // A package.json with tools in it stands in many projects of other languages.
-        (None, _) => 0.4,
+        (None, _) => 0.3,
     };
     if let Some((words, evidence)) = start {
         app.start = Some(words);

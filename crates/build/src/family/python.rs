@@ -42,6 +42,20 @@ const MAIN_FILES: &[&str] = &[
     "src/server.py",
 ];
 
+/// Packages that make a web server of the file that imports them, which is then simply run.
+const RUN_BY_MAIN_FILE: &[&str] = &[
+    "aiohttp",
+    "sanic",
+    "litestar",
+    "tornado",
+    "bottle",
+    "cherrypy",
+    "dash",
+    "gradio",
+    "datasette",
+    "waitress",
+];
+
 fn detect(folder: &Folder) -> Result<Option<Application>, Error> {
     let requirements = folder.read("requirements.txt")?;
     let project = folder.read("pyproject.toml")?;
@@ -207,6 +221,13 @@ fn start(
             let options = "--server.address 0.0.0.0 --server.headless true";
             start = shell(format!("streamlit run {} --server.port ${{PORT:-{PORT}}} {options}", file.file));
         }
+    }
+    if app.framework.is_none()
+        && let Some((name, fact)) = RUN_BY_MAIN_FILE.iter().find_map(|name| Some((*name, depends_on(name)?)))
+    {
+        app.framework = Some(name.to_owned());
+        app.kind = Kind::Server;
+        app.evidence.push(fact);
     }
     if let Some(file) = folder.read("Procfile")?
         && let Some(line) = file.text.lines().find_map(|line| line.strip_prefix("web:"))
