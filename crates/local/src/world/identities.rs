@@ -182,6 +182,7 @@ pub fn settle(world: &mut World, id: &Id, body: &mut Value) -> Result<(), Refusa
         return Ok(());
     }
     let Some(identity) = body.get("identity").and_then(Value::as_object).cloned() else {
+        entra::forget(world, &id.to_string());
         return Ok(());
     };
     let kinds: Vec<String> = identity

@@ -30,6 +30,8 @@ pub mod registry_account;
 pub mod storage_account;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod workspace;
 
 use std::time::Duration;

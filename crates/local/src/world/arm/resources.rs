@@ -630,6 +630,7 @@ pub fn remove(world: &mut World, key: &str) {
     for key in keys.iter().rev() {
         let Some(resource) = world.arm.resources.remove(key) else { continue };
         kind::row(&resource.kind).rules.deleted(world, &resource);
+        crate::world::entra::forget(world, &resource.id.to_string());
     }
     crate::world::access::scope_removed(world, &id);
 }
