@@ -373,6 +373,6 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
 }
 
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;

@@ -511,4 +511,6 @@ fn chance(seed: u64, operation: usize, draw: u64) -> f64 {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;

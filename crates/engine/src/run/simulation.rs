@@ -632,7 +632,8 @@ fn play_alone(seed: u64, told: bool) -> Played {
     runtime.block_on(play(seed, told))
 }
 
-fn number(variable: &str) -> Option<u64> {
+/// A number from the environment.
+pub(crate) fn number(variable: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
     std::env::var(variable).ok()?.parse().ok()
 }
@@ -641,7 +642,7 @@ fn number(variable: &str) -> Option<u64> {
 fn whatever_happens_every_operation_comes_to_its_end_once() {
     let seeds = match number("LANDFALL_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("LANDFALL_SEEDS").unwrap_or(2_000),
+        None => 0..number("LANDFALL_SEEDS").unwrap_or(600),
     };
     let alone = seeds.clone().count() == 1;
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
