@@ -32,6 +32,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// The longest that a read waits because it was told to; what asks for more goes back to the caller.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// The pause between polls that Azure leaves open. Each takes from the budget of reads; SDKs wait 30 s here, which
+/// is longer than most resources take.
+const FAR_AWAY: Duration = Duration::from_secs(5);
+
+/// The same where asking costs nothing.
+const NEARBY: Duration = Duration::from_millis(250);
+
 /// A list of more pages than this goes in a circle; a subscription holds well below a million resources.
 const MOST_PAGES: usize = 10_000;
 
@@ -46,7 +53,8 @@ pub struct ArmOptions {
     pub throttle: Option<Throttle>,
     /// Marks all requests of one run in Azure's activity log.
     pub correlation: Option<Uuid>,
-    /// How long to wait between polls when Azure does not say; 5 s when none is given.
+    /// How long to wait between polls when Azure does not say; when none is given, 5 s, or a quarter of a second
+    /// where Azure is on this machine.
     pub poll: Option<Duration>,
 }
 
@@ -86,7 +94,7 @@ impl Arm {
             throttle,
             chance: Mutex::new(options.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64)),
             correlation: options.correlation,
-            poll: options.poll.unwrap_or(Duration::from_secs(5)),
+            poll: options.poll.unwrap_or(if cloud.is_loopback() { NEARBY } else { FAR_AWAY }),
         })))
     }
 
@@ -100,17 +108,17 @@ impl Arm {
         &self.0.credential
     }
 
-    /// Reads a resource; none when it is not there (404).
+    /// Reads a resource; none when it is not there. A subscription or type that is not there is an error.
     ///
     /// # Errors
     /// Any other refusal, after a few tries where trying again may help.
     pub async fn get(&self, id: &str, api_version: &str) -> Result<Option<Value>, Error> {
         let request = Request::new(&self.0.cloud.arm, Method::Get, id, api_version, None)?;
         let answer = self.read(&request).await?;
-        match answer.status {
-            404 => Ok(None),
-            _ => self.value(&request, &answer).map(Some),
+        if is_absence(&answer) {
+            return Ok(None);
         }
+        self.value(&request, &answer).map(Some)
     }
 
     /// Reads all pages of a list; none of them when the list's parent is not there.
@@ -123,7 +131,7 @@ impl Arm {
         let mut seen: BTreeSet<Url> = BTreeSet::new();
         loop {
             let answer = self.read(&request).await?;
-            if answer.status == 404 && seen.is_empty() {
+            if seen.is_empty() && is_absence(&answer) {
                 return Ok(items);
             }
             let page = self.value(&request, &answer)?;
@@ -435,6 +443,24 @@ async fn receive(sending: reqwest::RequestBuilder) -> Result<Answer, reqwest::Er
     let headers = response.headers().clone();
     let body = response.bytes().await?;
     Ok(Answer { status, headers, body })
+}
+
+/// Whether a 404 says that the resource is not there. A wrong subscription or type, or a page that some proxy made,
+/// is no absence: taken for one, it would plan a creation that cannot work.
+fn is_absence(answer: &Answer) -> bool {
+    const WRONG: [&str; 5] = [
+        "SubscriptionNotFound",
+        "InvalidSubscriptionId",
+        "InvalidResourceNamespace",
+        "InvalidResourceType",
+        "NoRegisteredProviderFound",
+    ];
+    if answer.status != 404 {
+        return false;
+    }
+    let Ok(body) = answer.json() else { return false };
+    let code = body.pointer("/error/code").and_then(Value::as_str).unwrap_or_default();
+    !WRONG.iter().any(|wrong| code.eq_ignore_ascii_case(wrong))
 }
 
 fn bad_page(request: &Request, answer: &Answer, why: &str) -> Error {

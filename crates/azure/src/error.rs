@@ -299,13 +299,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let detail = &self.0.detail;
-        let mut told = detail.message.clone();
+        let mut told = one_line(&detail.message);
         f.write_str(&told)?;
         for below in detail.walk().into_iter().skip(1) {
             // Azure repeats itself: a wrapper often quotes what it wraps.
-            if !below.message.is_empty() && !told.contains(&below.message) {
-                write!(f, "; {}", below.message)?;
-                told.push_str(&below.message);
+            let words = one_line(&below.message);
+            if !words.is_empty() && !told.contains(&words) {
+                write!(f, "; {words}")?;
+                told.push_str(&words);
             }
         }
         match (detail.code.as_str(), self.0.status) {
@@ -316,6 +317,11 @@ impl fmt::Display for Error {
             (code, None) => write!(f, " ({code})"),
         }
     }
+}
+
+/// Key Vault's refusals run over ten lines.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl fmt::Debug for Error {

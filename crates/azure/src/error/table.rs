@@ -49,7 +49,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("DeploymentActive", "", Busy, ""),
     row("59203", "", Busy, ""),
-    row("RegistryInProgress", "", Busy, ""),
+    row("RegistryOperationInProgress", "", Busy, ""),
     row("VaultOperationInProgress", "", Busy, ""),
     row("ConflictingConcurrentWriteNotAllowed", "", Busy, ""),
     // Names held by something deleted. Key Vault answers `ConflictError` for them.
@@ -62,7 +62,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "",
-        "same name already exists in deleted state",
+        "already exists in deleted state",
         Fatal,
         "A deleted vault still holds this name. Recover it, purge it (what it held is then gone for good), or \
          choose another name.",
@@ -315,6 +315,7 @@ pub const ROWS: &[Row] = &[
     row("ParentResourceNotFound", "", NotYetConsistent, ""),
     row("ResourceGroupNotFound", "", NotYetConsistent, ""),
     row("ResourceNotFound", "", NotYetConsistent, ""),
+    row("ManagedEnvironmentNotFound", "", NotYetConsistent, ""),
     row("InvalidResourceReference", "", NotYetConsistent, ""),
     row("FailedIdentityOperation", "", NotYetConsistent, ""),
     row("OperationNotFound", "", NotYetConsistent, ""),
@@ -458,10 +459,10 @@ pub const ROWS: &[Row] = &[
     row("RetryableError", "", Transient, ""),
     row("PreconditionFailed", "", Fatal, "Somebody else changed the resource in between. Plan again."),
     // A 409 with a general code, told apart by its words.
-    row("Conflict", "another operation", Busy, ""),
-    row("Conflict", "operation is in progress", Busy, ""),
     row("ConflictError", "being deleted", Busy, ""),
-    row("ConflictError", "another operation", Busy, ""),
+    row("", "because another operation", Busy, ""),
+    row("", "another operation is in progress", Busy, ""),
+    row("Conflict", "operation is in progress", Busy, ""),
     row("", "please retry later", Transient, ""),
     // Bodies that Azure does not take.
     row("InvalidRequestContent", "", Fatal, ""),
@@ -541,6 +542,177 @@ mod tests {
             if let Some(remedy) = row.remedy {
                 assert!(remedy.ends_with(['.', '`']) && !remedy.contains("  "), "{remedy}");
             }
+        }
+    }
+
+    /// Bodies as Azure sends them, with what must come of each.
+    const RECORDED: &[(u16, &str, Class, &str)] = &[
+        (
+            409,
+            r#"{"error":{"code":"ConflictError","message":"A vault with the same name 'kv-a' already exists in deleted state. You need to either recover or purge existing key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."}}"#,
+            Fatal,
+            "Recover it, purge it",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"VaultAlreadyExists","message":"The vault name 'kv-a' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state."}}"#,
+            Fatal,
+            "unique in all of Azure",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"StorageAccountAlreadyTaken","message":"The storage account named web is already taken."}}"#,
+            Fatal,
+            "Choose another",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"ContainerAppOperationInProgress","message":"Cannot modify a container app 'web' because there is an operation in progress."}}"#,
+            Busy,
+            "",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"Conflict","message":"Cannot modify resource because another operation is in progress."}}"#,
+            Busy,
+            "",
+        ),
+        (
+            409,
+            r#"{"Code":"Conflict","Message":"Cannot modify this site because another operation is in progress. Details: Id: 1","Target":null,"Details":[{"ErrorEntity":{"ExtendedCode":"59203","Code":"Conflict"}}]}"#,
+            Busy,
+            "",
+        ),
+        (
+            429,
+            r#"{"error":{"code":"RetryableErrorDueToAnotherOperation","message":"Operation on resource cannot proceed due to an operation in progress."}}"#,
+            Busy,
+            "",
+        ),
+        (
+            429,
+            r#"{"error":{"code":"SubscriptionRequestsThrottled","message":"Number of requests for subscription 's' and operation 'GET/SUBSCRIPTIONS' exceeded the backend storage limit. Please try again after '6' seconds."}}"#,
+            Throttled,
+            "",
+        ),
+        (
+            400,
+            r#"{"error":{"code":"PrincipalNotFound","message":"Principal 3f0 does not exist in the directory 111. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay."}}"#,
+            NotYetConsistent,
+            "some minutes",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"RoleAssignmentExists","message":"The role assignment already exists."}}"#,
+            Fatal,
+            "nothing needs doing",
+        ),
+        (
+            403,
+            r#"{"error":{"code":"AuthorizationFailed","message":"The client 'a@b.c' with object id '3f0' does not have authorization to perform action 'Microsoft.Resources/subscriptions/resourcegroups/write' over scope '/subscriptions/s/resourcegroups/g' or the scope is invalid. If access was recently granted, please refresh your credentials."}}"#,
+            Fatal,
+            "Contributor",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"MissingSubscriptionRegistration","message":"The subscription is not registered to use namespace 'Microsoft.App'. See https://aka.ms/rps-not-found for how to register subscriptions.","details":[{"code":"MissingSubscriptionRegistration","target":"Microsoft.App","message":"The subscription is not registered to use namespace 'Microsoft.App'."}]}}"#,
+            Fatal,
+            "az provider register",
+        ),
+        (
+            403,
+            r#"{"error":{"code":"RequestDisallowedByPolicy","target":"web","message":"Resource 'web' was disallowed by policy. Policy identifiers: '[]'.","additionalInfo":[{"type":"PolicyViolation","info":{"policyAssignmentDisplayName":"Allowed locations"}}]}}"#,
+            Fatal,
+            "Azure Policy",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"ScopeLocked","message":"The scope '/subscriptions/s/resourceGroups/g' cannot perform delete operation because following scope(s) are locked: 'g'. Please remove the lock and try again."}}"#,
+            Fatal,
+            "lock",
+        ),
+        (
+            400,
+            r#"{"error":{"code":"InvalidParameterValueInContainerTemplate","message":"The following field(s) are either invalid or missing. Field 'template.containers.web.image' is invalid with details: 'Invalid value: \"acr.azurecr.io/web:1\": GET https:?scope=repository%3Aweb%3Apull&service=acr.azurecr.io: UNAUTHORIZED: authentication required, visit https://aka.ms/acr/authorization for more information.';."}}"#,
+            NotYetConsistent,
+            "AcrPull",
+        ),
+        (
+            400,
+            r#"{"error":{"code":"InvalidParameterValueInContainerTemplate","message":"The following field(s) are either invalid or missing. Field 'template.containers.web.image' is invalid with details: 'Invalid value: \"acr.azurecr.io/web:1\": GET https:: MANIFEST_UNKNOWN: manifest tagged by \"1\" is not found; map[Tag:1]';."}}"#,
+            Fatal,
+            "no such image",
+        ),
+        (
+            400,
+            r#"{"error":{"code":"ContainerAppSecretInvalid","message":"Failed to update secrets for container app. Field 'configuration.secrets' is invalid with details: 'Invalid value: \"db\": Unable to get value using Managed identity /subscriptions/s/x for secret db. Error: unable to fetch secret';."}}"#,
+            NotYetConsistent,
+            "Key Vault Secrets User",
+        ),
+        (
+            409,
+            r#"{"status":"Failed","error":{"code":"DeploymentFailed","message":"At least one resource deployment operation failed. Please list deployment operations for details.","details":[{"code":"Conflict","message":"{\r\n  \"status\": \"Failed\",\r\n  \"error\": {\r\n    \"code\": \"MaxNumberOfRegionalEnvironmentsInSubExceeded\",\r\n    \"message\": \"The subscription 's' cannot have more than 1 environments in West Europe.\"\r\n  }\r\n}"}]}}"#,
+            Fatal,
+            "as many Container Apps environments",
+        ),
+        (
+            403,
+            r#"{"error":{"code":"Forbidden","message":"Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: appid=1;oid=2\r\nAction: 'Microsoft.KeyVault/vaults/secrets/setSecret/action'","innererror":{"code":"ForbiddenByRbac"}}}"#,
+            NotYetConsistent,
+            "Key Vault Secrets Officer",
+        ),
+        (
+            409,
+            r#"{"error":{"code":"Conflict","message":"Secret db is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged.","innererror":{"code":"ObjectIsDeletedButRecoverable"}}}"#,
+            Fatal,
+            "Recover or purge it first",
+        ),
+        (
+            404,
+            r#"{"error":{"code":"DeploymentNotFound","message":"Deployment 'd' could not be found."}}"#,
+            NotYetConsistent,
+            "",
+        ),
+        (
+            400,
+            r#"{"error":"unauthorized_client","error_description":"AADSTS700016: Application with identifier 'x' was not found in the directory 'y'. Trace ID: 1","error_codes":[700016]}"#,
+            Fatal,
+            "client id",
+        ),
+        (
+            400,
+            r#"{"error":"interaction_required","error_description":"AADSTS50076: Due to a configuration change made by your administrator, you must use multi-factor authentication.","error_codes":[50076]}"#,
+            Fatal,
+            "second factor",
+        ),
+        (
+            404,
+            r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry","detail":{"name":"web"}}]}"#,
+            Fatal,
+            "no such repository",
+        ),
+        (502, "<html><head><title>502 Bad Gateway</title></head></html>", Transient, ""),
+        (503, "", Transient, ""),
+        (429, "", Throttled, ""),
+        (500, r#"{"error":{"code":"SomethingNew","message":"An error has occurred."}}"#, Transient, ""),
+        (409, r#"{"error":{"code":"SomethingNew","message":"It cannot be."}}"#, Fatal, ""),
+        (400, r#"{"error":{"code":"BadRequest","message":"The property is wrong."}}"#, Fatal, ""),
+    ];
+
+    #[test]
+    fn recorded_refusals_have_their_class_and_remedy() {
+        for (status, body, class, remedy) in RECORDED {
+            let error = Error::refused(*status, body.as_bytes());
+            assert_eq!(error.class(), *class, "{status} {body}");
+            match *remedy {
+                "" => assert_eq!(error.remedy(), None, "{status} {body}"),
+                words => assert!(
+                    error.remedy().is_some_and(|said| said.contains(words)),
+                    "{error}: {:?}",
+                    error.remedy()
+                ),
+            }
+            assert!(!error.to_string().contains('\n'), "one line: {error}");
         }
     }
 }

@@ -183,6 +183,20 @@ async fn absent_is_none() {
 }
 
 #[tokio::test]
+async fn a_404_that_is_no_absence() {
+    let clock = FastClock::new();
+    let message = "The subscription 's' could not be found.";
+    let server = arm_server(move |_| refusal(404, "SubscriptionNotFound", message)).await;
+    let error = server.arm(&clock).get(APP, "1").await.unwrap_err();
+    assert_eq!((error.code(), error.class()), (Some("SubscriptionNotFound"), Class::Fatal));
+    assert!(error.remedy().unwrap().contains("az account list"));
+    assert!(server.arm(&clock).list(GROUP, "1").await.is_err());
+    let page = arm_server(|_| reply(404).text("<html><title>Nothing here</title></html>")).await;
+    let error = page.arm(&clock).get(APP, "1").await.unwrap_err();
+    assert_eq!(error.to_string(), "a page instead of an answer: Nothing here (HTTP 404)");
+}
+
+#[tokio::test]
 async fn retry_after_holds_for_every_request_of_the_bucket() {
     let throttled = Arc::new(AtomicU32::new(1));
     let left = throttled.clone();
