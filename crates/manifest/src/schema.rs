@@ -13,12 +13,13 @@ use crate::tree;
 /// It knows every key, type, bound and choice. What the parts of a manifest say about each other (references, pairs
 /// of cpu and memory) is left to [`crate::load`].
 pub fn schema() -> Value {
-    let mut root = object(properties("", None, false), &["app"]);
-    // A region that only the environments say is enough.
-    root.insert("anyOf".into(), json!([{ "required": ["region"] }, { "required": ["environment"] }]));
+    let mut root = Map::new();
     root.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
     root.insert("title".into(), "landfall.toml".into());
     root.insert("description".into(), "An application and what it takes to run it on Azure.".into());
+    root.append(&mut object(properties("", None, false), &["app"]));
+    // A region that only the environments say is enough.
+    root.insert("anyOf".into(), json!([{ "required": ["region"] }, { "required": ["environment"] }]));
     let mut overlay = object(overlay(), &[]);
     overlay.insert("description".into(), describe(field("environment.*")).into());
     let mut service = object(properties("service.*", None, false), &[]);
