@@ -52,7 +52,9 @@ pub(crate) fn parse_reference(app: &str, image: &str) -> Pull {
         None => (image, None),
     };
     let (server, path) = match rest.split_once('/') {
-        Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => (first.to_owned(), path.to_owned()),
+        Some((first, path)) if first.contains(['.', ':']) || first == "localhost" => {
+            (first.to_owned(), path.to_owned())
+        }
         Some(_) => ("docker.io".to_owned(), rest.to_owned()),
         None => ("docker.io".to_owned(), format!("library/{rest}")),
     };
@@ -99,15 +101,17 @@ impl Images {
         let mut json: Value = serde_json::from_slice(&manifest.bytes)
             .map_err(|error| lasting(format!("MANIFEST_INVALID: the manifest is not JSON: {error}")))?;
         if let Some(entries) = json["manifests"].as_array() {
-            let digest = pick_platform(entries)
-                .ok_or_else(|| lasting("MANIFEST_UNKNOWN: no child of the index is for linux on this processor".into()))?;
+            let digest = pick_platform(entries).ok_or_else(|| {
+                lasting("MANIFEST_UNKNOWN: no child of the index is for linux on this processor".into())
+            })?;
             pull.reference = digest;
             manifest = platform.manifest(&pull)?;
             json = serde_json::from_slice(&manifest.bytes)
                 .map_err(|error| lasting(format!("MANIFEST_INVALID: the manifest is not JSON: {error}")))?;
         }
-        let config_digest =
-            json["config"]["digest"].as_str().ok_or_else(|| lasting("MANIFEST_INVALID: the manifest names no configuration".into()))?;
+        let config_digest = json["config"]["digest"]
+            .as_str()
+            .ok_or_else(|| lasting("MANIFEST_INVALID: the manifest names no configuration".into()))?;
         let config = read_blob(platform, &pull, config_digest)?;
         let config: Value = serde_json::from_slice(&config)
             .map_err(|error| lasting(format!("MANIFEST_INVALID: the configuration is not JSON: {error}")))?;
@@ -155,7 +159,8 @@ fn pick_platform(entries: &[Value]) -> Option<String> {
         other => other,
     };
     let fits = |entry: &&Value| {
-        entry["platform"]["os"].as_str() == Some("linux") && entry["platform"]["architecture"].as_str() == Some(architecture)
+        entry["platform"]["os"].as_str() == Some("linux")
+            && entry["platform"]["architecture"].as_str() == Some(architecture)
     };
     let any = |entry: &&Value| entry["platform"].is_null();
     entries.iter().find(fits).or_else(|| entries.iter().find(any))?["digest"].as_str().map(str::to_owned)
@@ -170,7 +175,10 @@ fn read_blob(platform: &dyn Platform, pull: &Pull, digest: &str) -> Result<Vec<u
 fn parse_config(json: &Value) -> Config {
     let config = &json["config"];
     let strings = |value: &Value| -> Vec<String> {
-        value.as_array().map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
+        value
+            .as_array()
+            .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .unwrap_or_default()
     };
     Config {
         env: strings(&config["Env"])
@@ -199,10 +207,17 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 /// Unpacks one layer over what earlier ones left. Public within the crate for the fuzz target of hostile archives.
-pub(crate) fn unpack_layer(blob: impl Read, media_type: &str, digest: &str, root: &Path) -> Result<(), Refusal> {
+pub(crate) fn unpack_layer(
+    blob: impl Read,
+    media_type: &str,
+    digest: &str,
+    root: &Path,
+) -> Result<(), Refusal> {
     let mut reader = Hashing { inner: blob, hash: Sha256::new() };
-    let broken =
-        |error: io::Error| Refusal { message: format!("BLOB_INVALID: layer {digest} cannot be unpacked: {error}"), lasting: true };
+    let broken = |error: io::Error| Refusal {
+        message: format!("BLOB_INVALID: layer {digest} cannot be unpacked: {error}"),
+        lasting: true,
+    };
     if media_type.ends_with("gzip") {
         let mut gunzip = flate2::read::MultiGzDecoder::new(&mut reader);
         unpack_tar(&mut gunzip, root).map_err(broken)?;
@@ -210,12 +225,18 @@ pub(crate) fn unpack_layer(blob: impl Read, media_type: &str, digest: &str, root
     } else if media_type.ends_with("tar") {
         unpack_tar(&mut reader, root).map_err(broken)?;
     } else {
-        return Err(Refusal { message: format!("layer {digest} is of media type {media_type}, which local Azure cannot unpack"), lasting: true });
+        return Err(Refusal {
+            message: format!("layer {digest} is of media type {media_type}, which local Azure cannot unpack"),
+            lasting: true,
+        });
     }
     io::copy(&mut reader, &mut io::sink()).map_err(broken)?;
     let found = format!("sha256:{}", hex::encode(reader.hash.finalize()));
     if found != digest {
-        return Err(Refusal { message: format!("DIGEST_INVALID: layer {digest} has digest {found}"), lasting: true });
+        return Err(Refusal {
+            message: format!("DIGEST_INVALID: layer {digest} has digest {found}"),
+            lasting: true,
+        });
     }
     Ok(())
 }
@@ -305,7 +326,12 @@ fn inside(root: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
             None => return Ok(None),
             Some(Component::Normal(last)) => break last.to_os_string(),
             Some(Component::CurDir) => {}
-            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the path {} is not one", path.display()))),
+            Some(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("the path {} is not one", path.display()),
+                ));
+            }
         }
     };
     let rest: PathBuf = parts.iter().collect();
@@ -328,7 +354,10 @@ pub(crate) fn resolve_in_root(root: &Path, path: &Path) -> io::Result<PathBuf> {
         if let Ok(link) = fs::read_link(&here) {
             hops += 1;
             if hops > 40 {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("too many links at {}", path.display())));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("too many links at {}", path.display()),
+                ));
             }
             at.pop();
             if link.is_absolute() {
@@ -410,7 +439,10 @@ mod tests {
             (pull.server, pull.repository, pull.reference)
         };
         let text = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
-        assert_eq!(split("cr.azurecr.localhost:8443/a/web:v1"), text("cr.azurecr.localhost:8443", "a/web", "v1"));
+        assert_eq!(
+            split("cr.azurecr.localhost:8443/a/web:v1"),
+            text("cr.azurecr.localhost:8443", "a/web", "v1")
+        );
         assert_eq!(split("cr.azurecr.io/web@sha256:ab"), text("cr.azurecr.io", "web", "sha256:ab"));
         assert_eq!(split("cr.azurecr.io/web:v1@sha256:ab"), text("cr.azurecr.io", "web", "sha256:ab"));
         assert_eq!(split("nginx"), text("docker.io", "library/nginx", "latest"));

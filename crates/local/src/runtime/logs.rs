@@ -80,7 +80,11 @@ impl Logs {
 
     /// A new log for a container of a replica.
     pub fn open(&self, app: &str, revision: &str, replica: &str, container: &str) -> Arc<Log> {
-        let path = self.folder.join(super::image::short_hash(app)).join(revision).join(format!("{replica}.{container}.log"));
+        let path = self
+            .folder
+            .join(super::image::short_hash(app))
+            .join(revision)
+            .join(format!("{replica}.{container}.log"));
         let log = Log::new(Some(path));
         let mut all = self.all();
         all.containers.push(Named {
@@ -129,7 +133,8 @@ impl Logs {
     pub fn last_lines(&self, app: &str, revision: &str, count: usize) -> Vec<String> {
         let logs = self.find(|named| named.app == app && named.revision == revision);
         let written = logs.iter().rev().map(|named| named.log.tail(RING));
-        let own = written.map(|lines| lines.into_iter().filter(|line| line.stream != Stream::System).collect::<Vec<_>>());
+        let own = written
+            .map(|lines| lines.into_iter().filter(|line| line.stream != Stream::System).collect::<Vec<_>>());
         let lines = own.into_iter().find(|lines| !lines.is_empty()).unwrap_or_default();
         lines.iter().skip(lines.len().saturating_sub(count)).map(|line| line.text.to_string()).collect()
     }

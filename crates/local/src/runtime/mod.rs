@@ -78,7 +78,8 @@ pub struct Settings {
 impl Settings {
     /// Azure's times at this pace, none of them so short that real programs could not keep it.
     pub fn new(folder: PathBuf, speed: f64) -> Settings {
-        let scaled = |seconds: f64, least: f64| Duration::from_secs_f64((seconds * speed).clamp(least, seconds));
+        let scaled =
+            |seconds: f64, least: f64| Duration::from_secs_f64((seconds * speed).clamp(least, seconds));
         Settings {
             folder,
             speed,
@@ -178,7 +179,11 @@ impl Runtime {
         Runtime::start_with(platform, settings, None)
     }
 
-    fn start_with(platform: Arc<dyn Platform>, settings: Settings, sandbox: Option<Sandbox>) -> io::Result<Runtime> {
+    fn start_with(
+        platform: Arc<dyn Platform>,
+        settings: Settings,
+        sandbox: Option<Sandbox>,
+    ) -> io::Result<Runtime> {
         let folder = &settings.folder;
         std::fs::create_dir_all(folder)?;
         let nursery = Nursery::start(folder.join("running"))?;
@@ -211,7 +216,13 @@ impl Runtime {
     }
 
     /// Serves one request of the ingress.
-    pub async fn serve<B>(&self, door: Door<'_>, request: Request<B>, peer: SocketAddr, secure: bool) -> Response<Body>
+    pub async fn serve<B>(
+        &self,
+        door: Door<'_>,
+        request: Request<B>,
+        peer: SocketAddr,
+        secure: bool,
+    ) -> Response<Body>
     where
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -248,7 +259,9 @@ impl Runtime {
         let logs: Vec<_> = if query.system {
             vec![(String::new(), self.shared.logs.system(&query.app))]
         } else {
-            let fits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(is));
+            let fits = |wanted: &Option<String>, is: &str| {
+                wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(is))
+            };
             let found = self.shared.logs.find(|named| {
                 named.app == query.app
                     && fits(&query.revision, &named.revision)
@@ -257,15 +270,26 @@ impl Runtime {
             });
             // With nobody to follow, the youngest that ended says most.
             let alive: Vec<_> = found.iter().filter(|named| !named.ended).collect();
-            let chosen = if alive.is_empty() || query.replica.is_some() { found.iter().rev().take(1).collect() } else { alive };
-            chosen.iter().map(|named| (format!("{} {}", named.replica, named.container), named.log.clone())).collect()
+            let chosen = if alive.is_empty() || query.replica.is_some() {
+                found.iter().rev().take(1).collect()
+            } else {
+                alive
+            };
+            chosen
+                .iter()
+                .map(|named| (format!("{} {}", named.replica, named.container), named.log.clone()))
+                .collect()
         };
         let json = query.json;
         let mut head = Vec::new();
         if !query.system
             && let (Some(replica), Some(container)) = (&query.replica, &query.container)
         {
-            head.push(write_line(json, jiff::Timestamp::now(), &format!("Connecting to the container '{container}'...")));
+            head.push(write_line(
+                json,
+                jiff::Timestamp::now(),
+                &format!("Connecting to the container '{container}'..."),
+            ));
             let revision = query.revision.as_deref().unwrap_or_default();
             head.push(write_line(
                 json,
@@ -305,11 +329,15 @@ impl Runtime {
             }
         }
         drop(sender);
-        let later = futures::stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+        let later = futures::stream::unfold(receiver, |mut receiver| async {
+            Some((receiver.recv().await?, receiver))
+        });
         let stream = futures::StreamExt::chain(futures::stream::iter(head), later);
         let frames = futures::StreamExt::map(stream, |bytes| Ok::<_, BoxError>(Frame::data(bytes)));
         let mut answer = Response::new(StreamBody::new(frames).boxed_unsync());
-        answer.headers_mut().insert("content-type", http::HeaderValue::from_static("text/plain; charset=utf-8"));
+        answer
+            .headers_mut()
+            .insert("content-type", http::HeaderValue::from_static("text/plain; charset=utf-8"));
         answer
     }
 
@@ -446,7 +474,13 @@ impl Supervisor {
                 id: id.clone(),
                 name: revision.about.app.name.clone(),
                 fqdn: revision.about.app.ingress.as_ref().map(|ingress| ingress.fqdn.clone()),
-                traffic: revision.about.app.ingress.as_ref().map(|ingress| ingress.traffic.clone()).unwrap_or_default(),
+                traffic: revision
+                    .about
+                    .app
+                    .ingress
+                    .as_ref()
+                    .map(|ingress| ingress.traffic.clone())
+                    .unwrap_or_default(),
                 revisions: Vec::new(),
             });
             app.revisions.push(reported);
@@ -482,4 +516,3 @@ impl Supervisor {
         }
     }
 }
-

@@ -192,12 +192,16 @@ impl Pool {
         if members.ready.is_empty() {
             return Turn::Wait;
         }
-        let own = wanted.and_then(|wanted| members.ready.iter().position(|endpoint| endpoint.replica == wanted));
+        let own =
+            wanted.and_then(|wanted| members.ready.iter().position(|endpoint| endpoint.replica == wanted));
         let at = own.unwrap_or_else(|| {
             // Beginning at another one each time, so that idle replicas take turns.
             members.next = (members.next + 1) % members.ready.len();
             let count = members.ready.len();
-            (0..count).map(|step| (members.next + step) % count).min_by_key(|&at| members.ready[at].in_flight()).unwrap_or(0)
+            (0..count)
+                .map(|step| (members.next + step) % count)
+                .min_by_key(|&at| members.ready[at].in_flight())
+                .unwrap_or(0)
         });
         let endpoint = members.ready[at].clone();
         // Under the lock: a replica that is removed after this is drained of this request too.

@@ -16,7 +16,9 @@ pub(crate) async fn look(probe: &Probe, port: u16) -> Result<(), String> {
         ProbeHow::Tcp => tokio::time::timeout(timeout, connect(port)).await.map(|tried| tried.map(|_| ())),
         ProbeHow::Http { path, headers } => tokio::time::timeout(timeout, get(port, path, headers)).await,
     };
-    seen.unwrap_or_else(|_| Err(format!("{} did not answer within {} s", name(probe, port), timeout.as_secs())))
+    seen.unwrap_or_else(|_| {
+        Err(format!("{} did not answer within {} s", name(probe, port), timeout.as_secs()))
+    })
 }
 
 /// `GET /health at port 8080`, for messages.
@@ -41,14 +43,16 @@ async fn get(port: u16, path: &str, headers: &[(String, String)]) -> Result<(), 
         .map_err(|error| format!("GET {path}: {error}"))?;
     let connection = tokio::spawn(connection);
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let mut request = http::Request::get(&path).header("user-agent", "kube-probe/1.33").header("accept", "*/*");
+    let mut request =
+        http::Request::get(&path).header("user-agent", "kube-probe/1.33").header("accept", "*/*");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         request = request.header("host", format!("127.0.0.1:{port}"));
     }
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let request = request.body(Empty::<bytes::Bytes>::new()).map_err(|error| format!("GET {path}: {error}"))?;
+    let request =
+        request.body(Empty::<bytes::Bytes>::new()).map_err(|error| format!("GET {path}: {error}"))?;
     let answer = sender.send_request(request).await.map_err(|error| format!("GET {path}: {error}"))?;
     let status = answer.status();
     // Read to the end within reason, so that the app does not log a broken connection at every look.

@@ -44,7 +44,8 @@ impl Nursery {
             let _in_runtime = handle.enter();
             for job in work {
                 // Nobody waits for it any more: dropping the answer ends it (`kill_on_drop`).
-                let _ = job.answer.send(tokio::process::Command::from(job.command).kill_on_drop(true).spawn());
+                let _ =
+                    job.answer.send(tokio::process::Command::from(job.command).kill_on_drop(true).spawn());
             }
         })?;
         Ok(Nursery { jobs, births: folder })
@@ -199,7 +200,8 @@ pub(crate) fn listeners(pid: u32) -> Vec<Listener> {
     found.sort_unstable();
     found.dedup();
     // Reachable on one address is reachable.
-    let open: Vec<u16> = found.iter().filter(|listener| !listener.loopback).map(|listener| listener.port).collect();
+    let open: Vec<u16> =
+        found.iter().filter(|listener| !listener.loopback).map(|listener| listener.port).collect();
     found.retain(|listener| !listener.loopback || !open.contains(&listener.port));
     found
 }
@@ -215,7 +217,10 @@ fn parse_listener(line: &str) -> Option<(String, Listener)> {
     // Little-endian words: the last two digits of an IPv4 address are its first byte.
     let loopback = match address.len() {
         8 => address.ends_with("7F"),
-        _ => address == "00000000000000000000000001000000" || (address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F")),
+        _ => {
+            address == "00000000000000000000000001000000"
+                || (address.starts_with("0000000000000000FFFF0000") && address.ends_with("7F"))
+        }
     };
     Some(((*fields.get(9)?).to_owned(), Listener { port, loopback }))
 }

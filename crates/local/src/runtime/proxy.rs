@@ -80,7 +80,8 @@ where
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body.map_err(Into::into).boxed_unsync());
     // A request without a body can be sent again when a connection breaks before an answer.
-    let mut repeatable = parts.method.is_safe() && body.as_ref().is_some_and(hyper::body::Body::is_end_stream);
+    let mut repeatable =
+        parts.method.is_safe() && body.as_ref().is_some_and(hyper::body::Body::is_end_stream);
 
     let mut first = true;
     loop {
@@ -100,11 +101,14 @@ where
             first = false;
         }
         let cookie = route.ingress.sticky.then(|| affinity(&parts.headers)).flatten();
-        let (wanted_revision, wanted_replica) = cookie.as_deref().and_then(|cookie| cookie.split_once('|')).unzip();
+        let (wanted_revision, wanted_replica) =
+            cookie.as_deref().and_then(|cookie| cookie.split_once('|')).unzip();
         let chosen = match revision {
             Some(revision) => Some(revision),
             None => wanted_revision
-                .filter(|revision| route.ingress.traffic.iter().any(|(name, weight)| name == revision && *weight > 0))
+                .filter(|revision| {
+                    route.ingress.traffic.iter().any(|(name, weight)| name == revision && *weight > 0)
+                })
                 .or_else(|| choose(&route.ingress.traffic, rand::random_range(0..100))),
         };
         let Some(pool) = chosen.and_then(|revision| route.pools.get(revision)) else {
@@ -116,7 +120,8 @@ where
             // The weights have moved in the meantime.
             Some(Turn::Retired | Turn::Wait) => continue,
         };
-        let set_cookie = (route.ingress.sticky).then(|| format!("{}|{}", pool.revision, lease.endpoint.replica));
+        let set_cookie =
+            (route.ingress.sticky).then(|| format!("{}|{}", pool.revision, lease.endpoint.replica));
         let mut again = Again { spare: repeatable.then(|| copy(&parts)), body: None, repeated: false };
         let message = Request::from_parts(copy(&parts), body.take().unwrap_or_else(empty));
         let limit = LIMIT.saturating_sub(begun.elapsed());
@@ -153,7 +158,8 @@ where
         }
         if let Some(value) = set_cookie
             && cookie.as_deref() != Some(value.as_str())
-            && let Ok(value) = HeaderValue::from_str(&format!("{AFFINITY}=\"{value}\"; Path=/; HttpOnly; SameSite=Lax"))
+            && let Ok(value) =
+                HeaderValue::from_str(&format!("{AFFINITY}=\"{value}\"; Path=/; HttpOnly; SameSite=Lax"))
         {
             answer.headers_mut().append(header::SET_COOKIE, value);
         }
@@ -184,7 +190,12 @@ struct Again {
     repeated: bool,
 }
 
-async fn send(lease: &Lease, message: Request<Body>, multiplexed: bool, again: &mut Again) -> Result<Response<hyper::body::Incoming>, BoxError> {
+async fn send(
+    lease: &Lease,
+    message: Request<Body>,
+    multiplexed: bool,
+    again: &mut Again,
+) -> Result<Response<hyper::body::Incoming>, BoxError> {
     if multiplexed {
         return send_http2(lease, message, again).await;
     }
@@ -245,7 +256,11 @@ fn keep(lease: &Lease, mut sender: http1::SendRequest<Body>) {
     });
 }
 
-async fn send_http2(lease: &Lease, mut message: Request<Body>, again: &mut Again) -> Result<Response<hyper::body::Incoming>, BoxError> {
+async fn send_http2(
+    lease: &Lease,
+    mut message: Request<Body>,
+    again: &mut Again,
+) -> Result<Response<hyper::body::Incoming>, BoxError> {
     let mut shared = lease.endpoint.multiplexed.lock().await;
     let mut sender = match shared.as_ref().filter(|sender| !sender.is_closed()) {
         Some(sender) => sender.clone(),
@@ -312,8 +327,13 @@ impl hyper::body::Body for Held {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(context)).map(|frame| frame.map_err(Into::into)))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(
+            ready!(Pin::new(&mut self.body).poll_frame(context)).map(|frame| frame.map_err(Into::into)),
+        )
     }
 
     fn is_end_stream(&self) -> bool {
@@ -326,7 +346,13 @@ impl hyper::body::Body for Held {
 }
 
 /// What the ingress answers by itself.
-fn refuse(ingress: &Ingress, door: Door<'_>, parts: &http::request::Parts, peer: IpAddr, secure: bool) -> Option<Response<Body>> {
+fn refuse(
+    ingress: &Ingress,
+    door: Door<'_>,
+    parts: &http::request::Parts,
+    peer: IpAddr,
+    secure: bool,
+) -> Option<Response<Body>> {
     if !allowed(ingress, peer) {
         return Some(text(StatusCode::FORBIDDEN, "RBAC: access denied"));
     }
@@ -357,7 +383,10 @@ fn refuse(ingress: &Ingress, door: Door<'_>, parts: &http::request::Parts, peer:
         };
         list(header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods);
         list(header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers);
-        list(header::ACCESS_CONTROL_MAX_AGE, &cors.max_age.map(|age| age.to_string()).into_iter().collect::<Vec<_>>());
+        list(
+            header::ACCESS_CONTROL_MAX_AGE,
+            &cors.max_age.map(|age| age.to_string()).into_iter().collect::<Vec<_>>(),
+        );
     }
     Some(answer)
 }
@@ -365,7 +394,8 @@ fn refuse(ingress: &Ingress, door: Door<'_>, parts: &http::request::Parts, peer:
 /// Adds the headers that let a script of the request's origin read the answer, when it may.
 fn allow_origin(cors: &Cors, request: &HeaderMap, answer: &mut HeaderMap) -> bool {
     let Some(origin) = request.get(header::ORIGIN) else { return false };
-    let known = origin.to_str().is_ok_and(|origin| cors.origins.iter().any(|known| known == "*" || known == origin));
+    let known =
+        origin.to_str().is_ok_and(|origin| cors.origins.iter().any(|known| known == "*" || known == origin));
     if known {
         answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         if cors.credentials {

@@ -14,13 +14,19 @@ const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"u
 </body>\n</html>\n";
 
 /// Serves the page at `port` until `stop` completes; without a port it only waits.
-pub(crate) async fn serve(port: Option<u16>, ready: impl FnOnce(), stop: impl Future<Output = ()>) -> Result<(), String> {
+pub(crate) async fn serve(
+    port: Option<u16>,
+    ready: impl FnOnce(),
+    stop: impl Future<Output = ()>,
+) -> Result<(), String> {
     let Some(port) = port else {
         ready();
         stop.await;
         return Ok(());
     };
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| format!("port {port}: {error}"))?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(|error| format!("port {port}: {error}"))?;
     ready();
     tokio::pin!(stop);
     let mut connections = tokio::task::JoinSet::new();

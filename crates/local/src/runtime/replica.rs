@@ -120,8 +120,12 @@ pub(crate) async fn run(
             let _ = container.await;
         }
     }
-    let folders: Vec<PathBuf> = init.iter().chain(&containers).map(|plan| plan.scratch.clone()).collect();
-    let _ = tokio::task::spawn_blocking(move || folders.iter().for_each(|folder| super::image::remove_tree(folder))).await;
+    // The replica's folder, with one for each container in it.
+    let folder = containers.first().and_then(|plan| plan.scratch.parent()).map(PathBuf::from);
+    let _ = tokio::task::spawn_blocking(move || {
+        folder.iter().for_each(|folder| super::image::remove_tree(folder))
+    })
+    .await;
     let _ = tales.send((replica, 0, Told::Gone));
 }
 
@@ -267,7 +271,8 @@ async fn start(means: &Means, plan: &Plan) -> Result<Process, String> {
         let config = &image.config;
         // As Kubernetes has it: `command` replaces the entry point and drops the image's command, `args` replaces
         // the command.
-        let mut words = if owned.command.is_empty() { config.entrypoint.clone() } else { owned.command.clone() };
+        let mut words =
+            if owned.command.is_empty() { config.entrypoint.clone() } else { owned.command.clone() };
         if !owned.args.is_empty() {
             words.extend(owned.args.iter().cloned());
         } else if owned.command.is_empty() {
@@ -310,7 +315,9 @@ async fn watch_over(means: &Means, plan: &Plan, pid: u32, tell: &impl Fn(Told)) 
     let probe_of = |kind| plan.probes.iter().find(|probe| probe.kind == kind);
     let place = |probe: &Probe| match (probe.port, plan.port, port) {
         // The target port is wherever the app really listens.
-        (Some(wanted), Some(ports), Some(found)) if ports.target.is_none_or(|target| target == wanted) => found,
+        (Some(wanted), Some(ports), Some(found)) if ports.target.is_none_or(|target| target == wanted) => {
+            found
+        }
         (Some(wanted), _, _) => wanted,
         (None, _, found) => found.unwrap_or_default(),
     };
@@ -382,7 +389,10 @@ async fn watch_over(means: &Means, plan: &Plan, pid: u32, tell: &impl Fn(Told)) 
                 Err(why) => {
                     failed += 1;
                     if failed >= probe.failures.max(1) {
-                        return format!("Container '{}' failed liveness probe: {why}; it will be restarted", plan.name);
+                        return format!(
+                            "Container '{}' failed liveness probe: {why}; it will be restarted",
+                            plan.name
+                        );
                     }
                 }
             }
@@ -436,11 +446,13 @@ pub(crate) fn place(found: &[Listener], ports: Ports) -> Result<u16, String> {
             return Ok(port);
         }
     }
-    let open: Vec<u16> = found.iter().filter(|listener| !listener.loopback).map(|listener| listener.port).collect();
+    let open: Vec<u16> =
+        found.iter().filter(|listener| !listener.loopback).map(|listener| listener.port).collect();
     if let (None, [only]) = (ports.target, open.as_slice()) {
         return Ok(*only);
     }
-    if let Some(near) = found.iter().find(|near| near.loopback && [ports.own, expected].contains(&near.port)) {
+    if let Some(near) = found.iter().find(|near| near.loopback && [ports.own, expected].contains(&near.port))
+    {
         return Err(format!(
             "The TargetPort {expected} is listened on, but only at 127.0.0.1 (port {} there), where the ingress cannot reach it: listen on 0.0.0.0",
             near.port
@@ -448,7 +460,9 @@ pub(crate) fn place(found: &[Listener], ports: Ports) -> Result<u16, String> {
     }
     let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     match (open.as_slice(), found) {
-        ([], []) => Err(format!("The TargetPort {expected} does not match any listening port: the container listens on none")),
+        ([], []) => Err(format!(
+            "The TargetPort {expected} does not match any listening port: the container listens on none"
+        )),
         ([], near) => {
             let near: Vec<u16> = near.iter().map(|listener| listener.port).collect();
             Err(format!(
@@ -456,7 +470,9 @@ pub(crate) fn place(found: &[Listener], ports: Ports) -> Result<u16, String> {
                 list(&near)
             ))
         }
-        (open, _) => Err(format!("The TargetPort {expected} does not match the listening port {}", list(open))),
+        (open, _) => {
+            Err(format!("The TargetPort {expected} does not match the listening port {}", list(open)))
+        }
     }
 }
 

@@ -111,13 +111,16 @@ enum Pulled {
     Refused { why: (String, String), lasting: bool, at: Instant },
 }
 
+/// What the containers run; or Azure's code and words, and whether time will not help.
+type PullResult = Result<Vec<Program>, ((String, String), bool)>;
+
 struct Task {
     shared: Arc<Shared>,
     about: About,
     pool: Arc<Pool>,
     orders: mpsc::UnboundedSender<Order>,
     tales: (mpsc::UnboundedSender<Tale>, mpsc::UnboundedReceiver<Tale>),
-    pulls: (mpsc::UnboundedSender<Result<Vec<Program>, ((String, String), bool)>>, mpsc::UnboundedReceiver<Result<Vec<Program>, ((String, String), bool)>>),
+    pulls: (mpsc::UnboundedSender<PullResult>, mpsc::UnboundedReceiver<PullResult>),
     begun: Instant,
     pulled: Pulled,
     replicas: BTreeMap<String, Replica>,
@@ -138,9 +141,11 @@ struct Task {
 
 impl Task {
     fn new(shared: Arc<Shared>, about: About, pool: Arc<Pool>, orders: mpsc::UnboundedSender<Order>) -> Task {
-        let verdict = if about.workload.proven { Verdict::Works } else { Verdict::Open { since: Instant::now() } };
+        let verdict =
+            if about.workload.proven { Verdict::Works } else { Verdict::Open { since: Instant::now() } };
         // A revision that shall scale to zero is started once, to see whether it can.
-        let first = if about.workload.proven { about.workload.scale.min } else { about.workload.scale.min.max(1) };
+        let first =
+            if about.workload.proven { about.workload.scale.min } else { about.workload.scale.min.max(1) };
         let stabilization = Duration::from_secs_f64((300.0 * shared.settings.speed).clamp(5.0, 300.0));
         Task {
             shared,
@@ -198,16 +203,25 @@ impl Task {
                 let restarted = about.workload.epoch != self.about.workload.epoch;
                 self.about = *about;
                 if restarted {
-                    self.verdict =
-                        if self.about.workload.proven { Verdict::Works } else { Verdict::Open { since: Instant::now() } };
+                    self.verdict = if self.about.workload.proven {
+                        Verdict::Works
+                    } else {
+                        Verdict::Open { since: Instant::now() }
+                    };
                     (self.ends, self.trouble, self.pulled) = (0, None, Pulled::Not);
                 }
             }
             Order::Retire(grace) => self.retire(grace),
             Order::Kill(count, answer) => {
-                let running = self.replicas.values().filter(|replica| replica.leaving.is_none() && !replica.pids.is_empty());
+                let running = self
+                    .replicas
+                    .values()
+                    .filter(|replica| replica.leaving.is_none() && !replica.pids.is_empty());
                 let victims: Vec<_> = running.take(count).collect();
-                victims.iter().flat_map(|replica| replica.pids.values()).for_each(|pid| super::process::end_tree(*pid));
+                victims
+                    .iter()
+                    .flat_map(|replica| replica.pids.values())
+                    .for_each(|pid| super::process::end_tree(*pid));
                 let _ = answer.send(victims.len());
             }
             Order::Yield(answer) => {
@@ -254,7 +268,11 @@ impl Task {
         let Some(programs) = self.programs() else { return self.judge() };
         let proven = !matches!(self.verdict, Verdict::Open { .. });
         let workload = &self.about.workload;
-        let load = Load { concurrent: self.pool.concurrent(), arrived: self.pool.take_arrived(), single: self.fixed };
+        let load = Load {
+            concurrent: self.pool.concurrent(),
+            arrived: self.pool.take_arrived(),
+            single: self.fixed,
+        };
         let before = self.wanted;
         self.wanted = if proven {
             self.scaler.turn(self.begun.elapsed(), &workload.scale, load)
@@ -262,13 +280,18 @@ impl Task {
             self.needed()
         };
         if self.wanted != before && proven {
-            let text = format!("Scaled revision {} from {before} to {} replicas.", workload.revision, self.wanted);
+            let text =
+                format!("Scaled revision {} from {before} to {} replicas.", workload.revision, self.wanted);
             self.log().add(Stream::System, &text);
             self.observe(Seen::Scaled { replicas: self.wanted });
         }
         let epoch = self.about.workload.epoch;
         let of = |task: &Task, current: bool| -> Vec<String> {
-            let mut names: Vec<_> = task.replicas.iter().filter(|(_, r)| r.leaving.is_none() && (r.epoch == epoch) == current).collect();
+            let mut names: Vec<_> = task
+                .replicas
+                .iter()
+                .filter(|(_, r)| r.leaving.is_none() && (r.epoch == epoch) == current)
+                .collect();
             // Those that do not work go first, then the youngest.
             names.sort_by_key(|(_, r)| (r.endpoint.is_some(), std::cmp::Reverse(r.since)));
             names.into_iter().map(|(name, _)| name.clone()).collect()
@@ -296,7 +319,9 @@ impl Task {
     }
 
     fn is_ready(&self, name: &str) -> bool {
-        self.replicas.get(name).is_some_and(|replica| replica.leaving.is_none() && replica.containers.iter().all(|ready| *ready))
+        self.replicas
+            .get(name)
+            .is_some_and(|replica| replica.leaving.is_none() && replica.containers.iter().all(|ready| *ready))
     }
 
     /// What the containers run, once images are here and secrets have values.
@@ -304,7 +329,8 @@ impl Task {
         let again = Duration::from_millis(500);
         match &self.pulled {
             Pulled::Here(programs) => {
-                let unresolved = containers(&self.about.workload).find_map(|container| container.env.as_ref().err());
+                let unresolved =
+                    containers(&self.about.workload).find_map(|container| container.env.as_ref().err());
                 let Some(unresolved) = unresolved.cloned() else { return Some(programs.clone()) };
                 if unresolved.lasting || self.begun_waiting().elapsed() > self.shared.settings.consistency {
                     self.fail(unresolved.code, unresolved.message);
@@ -327,7 +353,10 @@ impl Task {
                 }
             }
             Pulled::Not => {
-                self.log().add(Stream::System, &format!("Pulling the images of revision {}.", self.about.workload.revision));
+                self.log().add(
+                    Stream::System,
+                    &format!("Pulling the images of revision {}.", self.about.workload.revision),
+                );
             }
         }
         self.pulled = Pulled::Underway;
@@ -351,7 +380,10 @@ impl Task {
         let name = format!("{}-{hash}-{}", workload.revision, random_word(5));
         let quick = |program: &Program| matches!(program, Program::Quickstart);
         let ports = app.ingress.as_ref().and_then(|ingress| {
-            Some(Ports { own: self.shared.free_port()?, target: ingress.target_port.filter(|_| !quick(&programs[workload.init.len()])) })
+            Some(Ports {
+                own: self.shared.free_port()?,
+                target: ingress.target_port.filter(|_| !quick(&programs[workload.init.len()])),
+            })
         });
         let identity = self.shared.platform.identity(&app.id);
         let plan = |place: usize, container: &Container, main: bool| -> Plan {
@@ -399,7 +431,12 @@ impl Task {
                 log: self.shared.logs.open(&app.id, &workload.revision, &name, &container.name),
             }
         };
-        let init: Vec<Plan> = workload.init.iter().enumerate().map(|(place, container)| plan(place, container, false)).collect();
+        let init: Vec<Plan> = workload
+            .init
+            .iter()
+            .enumerate()
+            .map(|(place, container)| plan(place, container, false))
+            .collect();
         let containers: Vec<Plan> = workload
             .containers
             .iter()
@@ -419,7 +456,14 @@ impl Task {
             since: jiff::Timestamp::now(),
         };
         self.log().add(Stream::System, &format!("Created replica {name}."));
-        let run = replica::run(name.clone(), self.shared.means.clone(), init, containers, self.tales.0.clone(), stopped);
+        let run = replica::run(
+            name.clone(),
+            self.shared.means.clone(),
+            init,
+            containers,
+            self.tales.0.clone(),
+            stopped,
+        );
         tokio::spawn(run);
         self.replicas.insert(name.clone(), record);
         self.observe(Seen::ReplicaStarted { replica: name });
@@ -429,14 +473,17 @@ impl Task {
     fn end(&mut self, name: &str, why: &str) {
         let grace = self.grace.unwrap_or(self.about.workload.grace);
         let hurry = self.grace.is_some();
-        let Some(replica) = self.replicas.get_mut(name).filter(|replica| replica.leaving.is_none()) else { return };
+        let Some(replica) = self.replicas.get_mut(name).filter(|replica| replica.leaving.is_none()) else {
+            return;
+        };
         replica.leaving = Some(why.to_owned());
         self.pool.remove(name);
         let (endpoint, stop) = (replica.endpoint.take(), replica.stop.clone());
         let drain = if hurry { Duration::from_millis(500) } else { self.shared.settings.drain };
         tokio::spawn(async move {
             let limit = Instant::now() + drain;
-            while endpoint.as_ref().is_some_and(|endpoint| endpoint.in_flight() > 0) && Instant::now() < limit {
+            while endpoint.as_ref().is_some_and(|endpoint| endpoint.in_flight() > 0) && Instant::now() < limit
+            {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             let _ = stop.send(Stop::Within(grace));
@@ -508,7 +555,9 @@ impl Task {
                 self.pool.remove(&name);
                 if self.replicas.is_empty() {
                     let own = &self.about.workload.revision;
-                    self.shared.fixed_ports().retain(|_, holder| holder.revision != *own || holder.app != self.about.app.id);
+                    self.shared
+                        .fixed_ports()
+                        .retain(|_, holder| holder.revision != *own || holder.app != self.about.app.id);
                 }
                 self.log().add(Stream::System, &format!("Replica {name} has ended. {why}"));
                 self.shared.logs.ended(&name);
@@ -574,12 +623,17 @@ impl Task {
     fn judge(&mut self) {
         let Verdict::Open { since } = self.verdict else { return };
         let epoch = self.about.workload.epoch;
-        let ready = self.replicas.iter().filter(|(name, replica)| replica.epoch == epoch && self.is_ready(name)).count();
+        let ready = self
+            .replicas
+            .iter()
+            .filter(|(name, replica)| replica.epoch == epoch && self.is_ready(name))
+            .count();
         if ready >= self.needed() as usize {
             self.verdict = Verdict::Works;
             self.took_from = None;
             self.wanted = self.needed();
-            let stabilization = Duration::from_secs_f64((300.0 * self.shared.settings.speed).clamp(5.0, 300.0));
+            let stabilization =
+                Duration::from_secs_f64((300.0 * self.shared.settings.speed).clamp(5.0, 300.0));
             self.scaler = Scaler::new(self.wanted, stabilization);
             self.log().add(Stream::System, &format!("Revision {} is ready.", self.about.workload.revision));
             self.observe(Seen::Ready);
@@ -600,7 +654,10 @@ impl Task {
         let app = &self.about.app.name;
         self.fail(
             "ContainerAppOperationError".into(),
-            format!("Failed to provision revision for container app '{app}'. Error details: {}{said}", sentence(why)),
+            format!(
+                "Failed to provision revision for container app '{app}'. Error details: {}{said}",
+                sentence(why)
+            ),
         );
     }
 
@@ -680,7 +737,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Pulls the images of all containers, init containers first.
-fn pull(shared: &Shared, about: &About) -> Result<Vec<Program>, ((String, String), bool)> {
+fn pull(shared: &Shared, about: &About) -> PullResult {
     containers(&about.workload)
         .map(|container| {
             if image::is_quickstart(&container.image) {

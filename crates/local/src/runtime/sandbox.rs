@@ -87,7 +87,9 @@ impl Sandbox {
             let sandbox = Sandbox { isolation, layer, pids, root };
             match sandbox.works(folder) {
                 Ok(()) => return sandbox,
-                Err(why) => tracing::debug!(?isolation, ?layer, pids, %why, "rung of the sandbox does not work"),
+                Err(why) => {
+                    tracing::debug!(?isolation, ?layer, pids, %why, "rung of the sandbox does not work")
+                }
             }
         }
         Sandbox { isolation: Isolation::Plain, layer: Layer::Copy, pids: false, root }
@@ -123,7 +125,11 @@ impl Sandbox {
             fs::write(rootfs.join(file), "").map_err(text)?;
         }
         copy_program(Path::new("/bin/true"), &rootfs).map_err(text)?;
-        let image = Image { digest: String::new(), root: rootfs, config: super::image::Config { workdir: "/".into(), ..Default::default() } };
+        let image = Image {
+            digest: String::new(),
+            root: rootfs,
+            config: super::image::Config { workdir: "/".into(), ..Default::default() },
+        };
         let scratch = trial.join("scratch");
         fs::create_dir_all(&scratch).map_err(text)?;
         let launch = Launch {
@@ -206,7 +212,15 @@ impl Sandbox {
         args.extend(words(&["--pdeathsig", "KILL"]));
         args.extend(layered);
         args.push(tool("unshare"));
-        args.extend(words(&["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL", "--"]));
+        args.extend(words(&[
+            "--mount",
+            "--propagation",
+            "private",
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+            "--",
+        ]));
         args.push(tool("sh"));
         args.push("-c".into());
         // /proc and /dev are mounted by a shell, which has namespaces of its own by then.
@@ -245,7 +259,8 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
         let program = if first.contains('/') {
             rewrite(first)
         } else {
-            let path = launch.env.iter().find(|(name, _)| name == "PATH").map_or(DEFAULT_PATH, |(_, path)| path);
+            let path =
+                launch.env.iter().find(|(name, _)| name == "PATH").map_or(DEFAULT_PATH, |(_, path)| path);
             path.split(':')
                 .filter_map(|folder| resolve_in_root(&root, &Path::new(folder).join(first)).ok())
                 .find(|path| path.is_file())
@@ -253,7 +268,9 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
         };
         // `setpriv` ends the process with this one; without it, the next start finds and ends it.
         let mut args: Vec<OsString> = match which("setpriv") {
-            Some(setpriv) => [vec![setpriv.into_os_string()], self::words(&["--pdeathsig", "KILL", "--"])].concat(),
+            Some(setpriv) => {
+                [vec![setpriv.into_os_string()], self::words(&["--pdeathsig", "KILL", "--"])].concat()
+            }
             None => Vec::new(),
         };
         args.push(program);
@@ -349,7 +366,10 @@ fn tool(name: &str) -> OsString {
 
 fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.into());
-    path.split(':').chain(DEFAULT_PATH.split(':')).map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
+    path.split(':')
+        .chain(DEFAULT_PATH.split(':'))
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.is_file())
 }
 
 /// Writes the replica's name resolution into its private layer.
@@ -386,17 +406,25 @@ fn make_workdir(image: &Path, layer: &Path, workdir: &str, user: &User) -> io::R
 fn copy_image(launch: &Launch<'_>) -> io::Result<PathBuf> {
     let root = launch.scratch.join("root");
     remove_tree(&root);
-    let output = Command::new("cp").args(["-a", "--reflink=auto", "--"]).arg(&launch.image.root).arg(&root).output()?;
+    let output = Command::new("cp")
+        .args(["-a", "--reflink=auto", "--"])
+        .arg(&launch.image.root)
+        .arg(&root)
+        .output()?;
     if output.status.success() {
         return Ok(root);
     }
-    Err(io::Error::other(format!("cannot copy the image: {}", String::from_utf8_lossy(&output.stderr).trim())))
+    Err(io::Error::other(format!(
+        "cannot copy the image: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    )))
 }
 
 /// Copies a program of this machine and the libraries it is linked with into `root`.
 fn copy_program(program: &Path, root: &Path) -> io::Result<()> {
     let output = Command::new("ldd").arg(program).output();
-    let listing = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let listing =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let libraries = listing.split_whitespace().filter(|word| word.starts_with('/')).map(Path::new);
     for file in libraries.chain([program]) {
         let target = root.join(file.strip_prefix("/").unwrap_or(file));
@@ -418,18 +446,25 @@ struct User {
 
 /// Finds `user[:group]` of an image in its own passwd and group files, as Docker does.
 fn find_user(root: &Path, wanted: &str) -> io::Result<User> {
-    let read = |name: &str| resolve_in_root(root, Path::new(name)).and_then(fs::read_to_string).unwrap_or_default();
+    let read =
+        |name: &str| resolve_in_root(root, Path::new(name)).and_then(fs::read_to_string).unwrap_or_default();
     let passwd = read("etc/passwd");
     let (name, group) = match wanted.split_once(':') {
         Some((name, group)) => (name, Some(group)),
         None => (wanted, None),
     };
     let name = if name.is_empty() { "0" } else { name };
-    let line = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| {
-        fields.first() == Some(&name) || fields.get(2) == Some(&name)
-    });
+    let line = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.first() == Some(&name) || fields.get(2) == Some(&name));
     let field = |at: usize| line.as_ref().and_then(|fields| fields.get(at).copied());
-    let unknown = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("unable to find {what}: no matching entries in the image's passwd or group file"));
+    let unknown = |what: &str| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("unable to find {what}: no matching entries in the image's passwd or group file"),
+        )
+    };
     let uid = match field(2).unwrap_or(name).parse() {
         Ok(uid) => uid,
         Err(_) => return Err(unknown(&format!("user {name}"))),
@@ -446,6 +481,7 @@ fn find_user(root: &Path, wanted: &str) -> io::Result<User> {
                 .ok_or_else(|| unknown(&format!("group {group}")))?,
         },
     };
-    let home = field(5).filter(|home| !home.is_empty()).unwrap_or(if uid == 0 { "/root" } else { "/" }).to_owned();
+    let home =
+        field(5).filter(|home| !home.is_empty()).unwrap_or(if uid == 0 { "/root" } else { "/" }).to_owned();
     Ok(User { uid, gid, home })
 }

@@ -106,9 +106,14 @@ impl Platform for Fake {
                             ingress.traffic = vec![(observation.revision.clone(), 100)];
                         }
                     }
-                    app.revisions.iter_mut().filter(|w| w.revision == observation.revision).for_each(|w| w.proven = true);
+                    app.revisions
+                        .iter_mut()
+                        .filter(|w| w.revision == observation.revision)
+                        .for_each(|w| w.proven = true);
                 }
-                Seen::Failed { .. } => app.revisions.retain(|workload| workload.revision != observation.revision),
+                Seen::Failed { .. } => {
+                    app.revisions.retain(|workload| workload.revision != observation.revision)
+                }
                 _ => {}
             }
         }
@@ -120,7 +125,11 @@ impl Platform for Fake {
     fn manifest(&self, _pull: &Pull) -> Result<Manifest, Refusal> {
         match self.refusal.lock().unwrap().clone() {
             Some(refusal) => Err(refusal),
-            None => Ok(Manifest { bytes: self.manifest.clone(), media_type: OCI.into(), digest: digest(&self.manifest) }),
+            None => Ok(Manifest {
+                bytes: self.manifest.clone(),
+                media_type: OCI.into(),
+                digest: digest(&self.manifest),
+            }),
         }
     }
 
@@ -205,11 +214,20 @@ fn workload(revision: &str, env: &[(&str, &str)]) -> Workload {
             command: Vec::new(),
             args: Vec::new(),
             env: Ok(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()),
-            probes: vec![probe(ProbeKind::Startup, ProbeHow::Tcp), probe(ProbeKind::Readiness, ProbeHow::Tcp)],
+            probes: vec![
+                probe(ProbeKind::Startup, ProbeHow::Tcp),
+                probe(ProbeKind::Readiness, ProbeHow::Tcp),
+            ],
             cpu_millicores: 500,
             memory_mib: 1024,
         }],
-        scale: Scale { min: 1, max: 3, concurrency: Some(10), cooldown: Duration::from_secs(1), unmodelled: Vec::new() },
+        scale: Scale {
+            min: 1,
+            max: 3,
+            concurrency: Some(10),
+            cooldown: Duration::from_secs(1),
+            unmodelled: Vec::new(),
+        },
         grace: Duration::from_secs(5),
     }
 }
@@ -243,7 +261,9 @@ impl Stage {
         loop {
             {
                 let seen = self.fake.seen.lock().unwrap();
-                if let Some(found) = seen.iter().filter(|it| it.revision == revision).find_map(|it| find(&it.seen)) {
+                if let Some(found) =
+                    seen.iter().filter(|it| it.revision == revision).find_map(|it| find(&it.seen))
+                {
                     return found;
                 }
                 assert!(Instant::now() < limit, "{what} of {revision} was not seen: {seen:#?}");
@@ -260,7 +280,11 @@ impl Stage {
         })
         .await;
         // The route follows the observation in a moment.
-        self.until("the route", |status| status.apps.iter().any(|app| app.traffic.iter().any(|(name, _)| name == revision)) || self.without_route()).await;
+        self.until("the route", |status| {
+            status.apps.iter().any(|app| app.traffic.iter().any(|(name, _)| name == revision))
+                || self.without_route()
+        })
+        .await;
     }
 
     fn without_route(&self) -> bool {
@@ -338,7 +362,8 @@ async fn an_app_runs_with_its_environment_and_leaves_nothing() {
     stage.runtime.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(4));
     assert!(!std::path::Path::new(&format!("/proc/{}", pids[0])).exists(), "the process is still there");
-    let log = std::fs::read_dir(stage._folder.path().join("runtime/replicas")).map(Iterator::count).unwrap_or(0);
+    let log =
+        std::fs::read_dir(stage._folder.path().join("runtime/replicas")).map(Iterator::count).unwrap_or(0);
     assert_eq!(log, 0, "the replica's files are still there");
 }
 
@@ -353,7 +378,11 @@ async fn replicas_are_kept_apart_as_well_as_this_machine_can() {
         return;
     }
     assert!(who.starts_with("uid 10001 "), "the image's user: {who}");
-    assert_eq!(stage.get("/write//app/data/file").await, (200, "written".into()), "its working folder is its own");
+    assert_eq!(
+        stage.get("/write//app/data/file").await,
+        (200, "written".into()),
+        "its working folder is its own"
+    );
     assert_eq!(stage.get("/write//tmp/file").await, (200, "written".into()));
     assert_eq!(stage.get("/write//etc/passwd").await.0, 500, "the rest is root's");
     let images = stage._folder.path().join("runtime/images");
@@ -372,7 +401,8 @@ async fn every_rung_of_the_ladder_that_works_here_runs_a_program() {
             continue;
         }
         stage.runtime.stop().await;
-        let settings = Settings { patience: Duration::from_secs(6), ..Settings::new(folder.path().join("again"), 0.0) };
+        let settings =
+            Settings { patience: Duration::from_secs(6), ..Settings::new(folder.path().join("again"), 0.0) };
         let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(sandbox)).unwrap();
         let stage = Stage { runtime, ..stage };
         stage.add(workload("web--v1", &[("VERSION", "v1")]));
@@ -387,7 +417,11 @@ async fn every_rung_of_the_ladder_that_works_here_runs_a_program() {
 }
 
 /// Requests at a steady pace until told to stop; returns how many there were and what went wrong.
-fn load(stage: &Arc<Stage>, path: &'static str, per_second: u64) -> (watch::Sender<bool>, tokio::task::JoinHandle<(usize, Vec<String>)>) {
+fn load(
+    stage: &Arc<Stage>,
+    path: &'static str,
+    per_second: u64,
+) -> (watch::Sender<bool>, tokio::task::JoinHandle<(usize, Vec<String>)>) {
     let (stop, stopped) = watch::channel(false);
     let stage = stage.clone();
     let task = tokio::spawn(async move {
@@ -399,7 +433,11 @@ fn load(stage: &Arc<Stage>, path: &'static str, per_second: u64) -> (watch::Send
             running.spawn(async move { stage.get(path).await });
         }
         let answers = running.join_all().await;
-        let wrong = answers.iter().filter(|(status, _)| *status != 200).map(|(status, text)| format!("{status} {text}")).collect();
+        let wrong = answers
+            .iter()
+            .filter(|(status, _)| *status != 200)
+            .map(|(status, text)| format!("{status} {text}"))
+            .collect();
         (answers.len(), wrong)
     });
     (stop, task)
@@ -449,7 +487,9 @@ async fn a_program_with_a_port_of_its_own_choosing_is_taken_as_it_is() {
     };
     stage.add(fixed("web--v1", "v1", ""));
     stage.ready("web--v1").await;
-    stage.until("one replica", |status| status.apps[0].revisions[0].fixed_port && replicas(status) == 1).await;
+    stage
+        .until("one replica", |status| status.apps[0].revisions[0].fixed_port && replicas(status) == 1)
+        .await;
     assert_eq!(stage.get("/").await, (200, "v1".into()));
 
     // The next one needs the same port: the older gives way while requests wait.
@@ -481,13 +521,20 @@ async fn what_is_wrong_with_a_revision_is_said_and_the_old_one_serves_on() {
 
     stage.add(workload("web--silent", &[("MODE", "idle")]));
     let (_, message) = stage.failed("web--silent").await;
-    assert!(message.contains("The TargetPort 8080 does not match any listening port: the container listens on none"), "{message}");
+    assert!(
+        message
+            .contains("The TargetPort 8080 does not match any listening port: the container listens on none"),
+        "{message}"
+    );
     assert!(message.contains("working"), "its last lines: {message}");
 
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     stage.add(workload("web--elsewhere", &[("LISTEN", &other)]));
     let (_, message) = stage.failed("web--elsewhere").await;
-    assert!(message.contains(&format!("The TargetPort 8080 does not match the listening port {other}")), "{message}");
+    assert!(
+        message.contains(&format!("The TargetPort 8080 does not match the listening port {other}")),
+        "{message}"
+    );
 
     stage.add(workload("web--near", &[("MODE", "near")]));
     let (_, message) = stage.failed("web--near").await;
@@ -516,7 +563,8 @@ async fn what_is_wrong_with_a_revision_is_said_and_the_old_one_serves_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pull_waits_for_its_role_and_fails_in_azures_words() {
     let stage = stage();
-    let refusal = |lasting| Some(Refusal { message: "UNAUTHORIZED: authentication required".into(), lasting });
+    let refusal =
+        |lasting| Some(Refusal { message: "UNAUTHORIZED: authentication required".into(), lasting });
     *stage.fake.refusal.lock().unwrap() = refusal(false);
     stage.add(workload("web--v1", &[]));
     tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -549,9 +597,16 @@ async fn it_scales_to_zero_and_the_first_request_is_held() {
     stage.add(lazy);
     stage.ready("web--v1").await;
     stage.until("no replica", |status| replicas(status) == 0).await;
-    stage.see("web--v1", "Scaled to 0", |seen| matches!(seen, Seen::Scaled { replicas: 0 }).then_some(())).await;
+    stage
+        .see("web--v1", "Scaled to 0", |seen| matches!(seen, Seen::Scaled { replicas: 0 }).then_some(()))
+        .await;
     let begun = Instant::now();
-    let together: Vec<_> = (0..5).map(|_| { let stage = stage.clone(); tokio::spawn(async move { stage.get("/").await }) }).collect();
+    let together: Vec<_> = (0..5)
+        .map(|_| {
+            let stage = stage.clone();
+            tokio::spawn(async move { stage.get("/").await })
+        })
+        .collect();
     for request in together {
         assert_eq!(request.await.unwrap(), (200, "hello".into()));
     }
@@ -569,7 +624,9 @@ async fn it_scales_out_with_concurrent_requests() {
     assert_eq!(replicas(&stage.runtime.status().await), 1);
     let (stop, under_load) = load(&stage, "/slow/500", 20);
     stage.until("three replicas", |status| replicas(status) == 3).await;
-    stage.until("all ready", |status| status.apps[0].revisions[0].replicas.iter().all(|replica| replica.ready)).await;
+    stage
+        .until("all ready", |status| status.apps[0].revisions[0].replicas.iter().all(|replica| replica.ready))
+        .await;
     stop.send(true).unwrap();
     assert_eq!(under_load.await.unwrap().1, Vec::<String>::new());
     stage.until("scaled in", |status| replicas(status) == 1).await;
@@ -594,10 +651,12 @@ async fn a_container_that_ends_or_falls_sick_is_started_again() {
     assert_eq!(stage.get("/").await, (200, "hello".into()), "held until it is back");
 
     assert_eq!(stage.get("/sick").await.0, 200);
-    stage.see("web--v1", "the liveness probe", |seen| match seen {
-        Seen::ReplicaUnready { why, .. } if why.contains("failed liveness probe") => Some(()),
-        _ => None,
-    }).await;
+    stage
+        .see("web--v1", "the liveness probe", |seen| match seen {
+            Seen::ReplicaUnready { why, .. } if why.contains("failed liveness probe") => Some(()),
+            _ => None,
+        })
+        .await;
     assert_eq!(stage.get("/health").await.0, 200);
 
     assert_eq!(stage.runtime.kill(APP, 5).await, 1);
@@ -613,10 +672,13 @@ async fn a_restart_replaces_replicas_without_a_failed_request() {
     let before = stage.get("/env/CONTAINER_APP_REPLICA_NAME").await.1;
     let (stop, under_load) = load(&stage, "/", 50);
     stage.desire(|app| app.revisions[0].epoch = 1);
-    stage.until("another replica", |status| {
-        let names: Vec<&str> = status.apps[0].revisions[0].replicas.iter().map(|replica| replica.name.as_str()).collect();
-        names.len() == 1 && names[0] != before
-    }).await;
+    stage
+        .until("another replica", |status| {
+            let names: Vec<&str> =
+                status.apps[0].revisions[0].replicas.iter().map(|replica| replica.name.as_str()).collect();
+            names.len() == 1 && names[0] != before
+        })
+        .await;
     stop.send(true).unwrap();
     assert_eq!(under_load.await.unwrap().1, Vec::<String>::new());
 }
@@ -644,11 +706,15 @@ async fn weights_labels_and_hosts_lead_to_revisions() {
     let peer: SocketAddr = "127.0.0.1:5555".parse().unwrap();
     for _ in 0..10 {
         let request = Request::get("/").body(Full::<Bytes>::default()).unwrap();
-        let answer = stage.runtime.serve(Door::Host("web---canary.x.azurecontainerapps.localhost"), request, peer, true).await;
+        let answer = stage
+            .runtime
+            .serve(Door::Host("web---canary.x.azurecontainerapps.localhost"), request, peer, true)
+            .await;
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "b");
     }
     let request = Request::get("/").body(Full::<Bytes>::default()).unwrap();
-    let answer = stage.runtime.serve(Door::Host("nobody.x.azurecontainerapps.localhost"), request, peer, true).await;
+    let answer =
+        stage.runtime.serve(Door::Host("nobody.x.azurecontainerapps.localhost"), request, peer, true).await;
     assert_eq!(answer.status(), 404);
 }
 
@@ -672,12 +738,22 @@ async fn bodies_are_streamed_and_connections_upgraded() {
         let (stream, peer) = listener.accept().await.unwrap();
         let service = hyper::service::service_fn(move |request| {
             let stage = serving.clone();
-            async move { Ok::<_, std::convert::Infallible>(stage.runtime.serve(Door::App(APP), request, peer, false).await) }
+            async move {
+                Ok::<_, std::convert::Infallible>(
+                    stage.runtime.serve(Door::App(APP), request, peer, false).await,
+                )
+            }
         });
-        let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+        let _ = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+            .await;
     });
     let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    client.write_all(b"GET /ws HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n").await.unwrap();
+    client
+        .write_all(b"GET /ws HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n")
+        .await
+        .unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await.unwrap());
@@ -710,7 +786,8 @@ async fn logs_are_told_and_followed() {
     let mut lines = Vec::new();
     stage.get("/crash").await;
     while !lines.iter().any(|line: &String| line.contains("crashing as asked")) {
-        let frame = tokio::time::timeout(Duration::from_secs(5), body.frame()).await.unwrap().unwrap().unwrap();
+        let frame =
+            tokio::time::timeout(Duration::from_secs(5), body.frame()).await.unwrap().unwrap().unwrap();
         lines.push(String::from_utf8_lossy(&frame.into_data().unwrap()).into_owned());
     }
     let first: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{AppState, Revision, RevisionState, environments, revisions, stream, template};
 use crate::world::arm::id::Id;
-use crate::world::arm::kind::{Call, Change, Depth, Ending, Headers, Kind, Names, Place, Reply, Rules, Signs, USUAL, What};
+use crate::world::arm::kind::{
+    Call, Change, Depth, Ending, Headers, Kind, Names, Place, Reply, Rules, Signs, USUAL, What,
+};
 use crate::world::arm::operations::{self, Verb};
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{Resource, put, stamp};
@@ -53,20 +55,31 @@ impl Rules for Apps {
     fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
         let environment = environments::environment_of(&change.body).to_owned();
         environments::must_take_apps(world, &environment)?;
-        if let Some(current) = &change.current {
-            if !environments::environment_of(&current.body).eq_ignore_ascii_case(&environment) {
-                return Err(Refusal::bad(
-                    "ContainerAppEnvironmentIdChanged",
-                    format!("The environment of the container app '{}' cannot be changed after its creation.", change.id.name()),
-                ));
-            }
+        if let Some(current) = &change.current
+            && !environments::environment_of(&current.body).eq_ignore_ascii_case(&environment)
+        {
+            return Err(Refusal::bad(
+                "ContainerAppEnvironmentIdChanged",
+                format!(
+                    "The environment of the container app '{}' cannot be changed after its creation.",
+                    change.id.name()
+                ),
+            ));
         }
         let home = world.arm.find(&environment).map(Resource::location).unwrap_or_default();
-        let own: String = change.body["location"].as_str().unwrap_or_default().to_ascii_lowercase().split_whitespace().collect();
+        let own: String = change.body["location"]
+            .as_str()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .split_whitespace()
+            .collect();
         if !home.is_empty() && own != home {
             return Err(Refusal::bad(
                 "ContainerAppLocationMismatch",
-                format!("The container app '{}' is in '{own}', its environment in '{home}': both must be in the same region.", change.id.name()),
+                format!(
+                    "The container app '{}' is in '{own}', its environment in '{home}': both must be in the same region.",
+                    change.id.name()
+                ),
             ));
         }
         let kept = change.private["secrets"].clone();
@@ -77,10 +90,10 @@ impl Rules for Apps {
         properties["environmentId"] = json!(environment);
         let values = template::configuration(properties, &kept, change.patch, &identities, &suffix)?;
         template::template(properties)?;
-        if !properties["template"]["revisionSuffix"].is_string() {
-            if let Some(template) = properties["template"].as_object_mut() {
-                template.shift_remove("revisionSuffix");
-            }
+        if !properties["template"]["revisionSuffix"].is_string()
+            && let Some(template) = properties["template"].as_object_mut()
+        {
+            template.shift_remove("revisionSuffix");
         }
         let properties = &change.body["properties"];
         revisions::judge(world, change.id, properties)?;
@@ -107,7 +120,8 @@ impl Rules for Apps {
     fn view(&self, world: &World, resource: &Resource, body: &mut Value) {
         let none = AppState::default();
         let state = world.apps.apps.get(&resource.id.key()).unwrap_or(&none);
-        let domain = environments::domain(world, environments::environment_of(&resource.body)).unwrap_or_default();
+        let domain =
+            environments::domain(world, environments::environment_of(&resource.body)).unwrap_or_default();
         let latest = state.latest();
         let fqdn = latest.map(|latest| format!("{}.{domain}", latest.name)).unwrap_or_default();
         let running = if state.stopped {
@@ -165,7 +179,13 @@ impl Rules for Apps {
                 operation.result = Some(shown.clone());
             }
             let reply = Reply { status: 202, headers: Headers::Both, done: 200 };
-            return Some(Ok(operations::lead(world, call.request, &operation, reply, Response::json(200, &shown))));
+            return Some(Ok(operations::lead(
+                world,
+                call.request,
+                &operation,
+                reply,
+                Response::json(200, &shown),
+            )));
         }
         None
     }
@@ -187,7 +207,11 @@ fn identities(body: &Value) -> BTreeSet<String> {
 /// The app's host name.
 pub(super) fn host(app: &Resource, domain: &str) -> String {
     let external = app.properties()["configuration"]["ingress"]["external"].as_bool() == Some(true);
-    if external { format!("{}.{domain}", app.id.name()) } else { format!("{}.internal.{domain}", app.id.name()) }
+    if external {
+        format!("{}.{domain}", app.id.name())
+    } else {
+        format!("{}.internal.{domain}", app.id.name())
+    }
 }
 
 fn list_secrets(app: &Resource) -> Response {
@@ -212,7 +236,8 @@ fn below_revisions(world: &mut World, call: &Call) -> Result<Response, Refusal> 
     let state = world.apps.apps.get(&key).unwrap_or(&none);
     let reads = matches!(call.request.method, Method::Get | Method::Head);
     let Some(name) = call.rest.get(1) else {
-        let value: Vec<Value> = state.revisions.iter().map(|revision| show_revision(world, &call.id, revision)).collect();
+        let value: Vec<Value> =
+            state.revisions.iter().map(|revision| show_revision(world, &call.id, revision)).collect();
         return Ok(Response::json(200, &json!({"value": value})));
     };
     let Some(revision) = state.find(name) else {
@@ -227,12 +252,16 @@ fn below_revisions(world: &mut World, call: &Call) -> Result<Response, Refusal> 
     let word = call.rest.get(2).copied().unwrap_or_default().to_ascii_lowercase();
     match (word.as_str(), call.rest.get(3), call.request.method) {
         ("replicas", None, Method::Get) => {
-            let value: Vec<Value> = revision.replicas.keys().filter_map(|name| show_replica(&call.id, revision, name)).collect();
+            let value: Vec<Value> =
+                revision.replicas.keys().filter_map(|name| show_replica(&call.id, revision, name)).collect();
             Ok(Response::json(200, &json!({"value": value})))
         }
         ("replicas", Some(replica), Method::Get) => match show_replica(&call.id, revision, replica) {
             Some(shown) => Ok(Response::json(200, &shown)),
-            None => Err(Refusal::missing("ReplicaNotFound", format!("The replica '{replica}' of the revision '{name}' was not found."))),
+            None => Err(Refusal::missing(
+                "ReplicaNotFound",
+                format!("The replica '{replica}' of the revision '{name}' was not found."),
+            )),
         },
         ("activate" | "deactivate" | "restart", None, Method::Post) => {
             let name = revision.name.clone();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::workload::{
-    App, Container, Cors, Desired, Ingress, Probe, ProbeHow, ProbeKind, Restriction, Scale, Unresolved, Workload,
+    App, Container, Cors, Desired, Ingress, Probe, ProbeHow, ProbeKind, Restriction, Scale, Unresolved,
+    Workload,
 };
 use super::{AppState, Revision, RevisionState, apps, environments, revisions, template};
 use crate::world::arm::Resource;
@@ -34,7 +35,9 @@ pub enum Login {
 /// Everything that should run now.
 pub fn desired(world: &World) -> Desired {
     let apps = world.arm.of_kind("Microsoft.App/containerApps").filter(|app| app.state != "Deleting");
-    Desired { apps: apps.filter_map(|app| desired_app(world, app, world.apps.apps.get(&app.id.key())?)).collect() }
+    Desired {
+        apps: apps.filter_map(|app| desired_app(world, app, world.apps.apps.get(&app.id.key())?)).collect(),
+    }
 }
 
 /// Apps with an ingress that is reachable from outside: name and host name by id in lower case.
@@ -58,7 +61,9 @@ pub fn has_identity(world: &World, app: &str) -> bool {
 pub fn registry_login(world: &World, app: &str, server: &str) -> Option<Login> {
     let app = world.arm.find(app)?;
     let entries = app.properties()["configuration"]["registries"].as_array()?;
-    let entry = entries.iter().find(|entry| entry["server"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(server)))?;
+    let entry = entries
+        .iter()
+        .find(|entry| entry["server"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(server)))?;
     if let Some(id) = entry["identity"].as_str().filter(|id| !id.is_empty()) {
         return Some(Login::Identity { principal: principal(world, app, id), id: id.to_owned() });
     }
@@ -90,7 +95,13 @@ fn secrets(world: &World, app: &Resource) -> Result<BTreeMap<String, Hidden>, Un
     Ok(values)
 }
 
-fn from_vault(world: &World, app: &Resource, name: &str, url: &str, identity: &str) -> Result<String, Unresolved> {
+fn from_vault(
+    world: &World,
+    app: &Resource,
+    name: &str,
+    url: &str,
+    identity: &str,
+) -> Result<String, Unresolved> {
     let unresolved = |why: &str, lasting: bool| {
         let refusal = template::invalid(
             "configuration.secrets",
@@ -115,7 +126,9 @@ fn desired_app(world: &World, app: &Resource, state: &AppState) -> Option<App> {
     let revisions: Vec<Workload> = state
         .revisions
         .iter()
-        .filter(|revision| revision.active && !state.stopped && !matches!(revision.state, RevisionState::Failed { .. }))
+        .filter(|revision| {
+            revision.active && !state.stopped && !matches!(revision.state, RevisionState::Failed { .. })
+        })
         .map(|revision| workload(world, app, revision, &secrets))
         .collect();
     let configuration = &app.properties()["configuration"];
@@ -151,10 +164,15 @@ fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
     Ingress {
         fqdn: apps::host(app, domain),
         external,
-        target_port: ingress["targetPort"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
+        target_port: ingress["targetPort"]
+            .as_u64()
+            .and_then(|port| u16::try_from(port).ok())
+            .filter(|port| *port > 0),
         http2: ingress["transport"].as_str() == Some("Http2"),
         allow_insecure: ingress["allowInsecure"].as_bool() == Some(true),
-        sticky: ingress["stickySessions"]["affinity"].as_str().is_some_and(|affinity| affinity.eq_ignore_ascii_case("sticky")),
+        sticky: ingress["stickySessions"]["affinity"]
+            .as_str()
+            .is_some_and(|affinity| affinity.eq_ignore_ascii_case("sticky")),
         traffic: revisions::traffic(app, state),
         hosts,
         restrictions: ingress["ipSecurityRestrictions"]
@@ -194,7 +212,13 @@ fn workload(
             .into_iter()
             .flatten()
             .enumerate()
-            .map(|(place, value)| container(value, secrets, (main && place == 0).then_some(ingress).filter(|ingress| ingress.is_object())))
+            .map(|(place, value)| {
+                container(
+                    value,
+                    secrets,
+                    (main && place == 0).then_some(ingress).filter(|ingress| ingress.is_object()),
+                )
+            })
             .collect()
     };
     Workload {
@@ -208,7 +232,11 @@ fn workload(
     }
 }
 
-fn container(value: &Value, secrets: &Result<BTreeMap<String, Hidden>, Unresolved>, ingress: Option<&Value>) -> Container {
+fn container(
+    value: &Value,
+    secrets: &Result<BTreeMap<String, Hidden>, Unresolved>,
+    ingress: Option<&Value>,
+) -> Container {
     let strings = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
@@ -227,7 +255,9 @@ fn container(value: &Value, secrets: &Result<BTreeMap<String, Hidden>, Unresolve
     });
     let mut probes: Vec<Probe> = value["probes"].as_array().into_iter().flatten().filter_map(probe).collect();
     if let Some(ingress) = ingress.filter(|_| probes.is_empty()) {
-        probes = default_probes(ingress["targetPort"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0));
+        probes = default_probes(
+            ingress["targetPort"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0),
+        );
     }
     Container {
         name: value["name"].as_str().unwrap_or_default().to_owned(),
@@ -237,7 +267,8 @@ fn container(value: &Value, secrets: &Result<BTreeMap<String, Hidden>, Unresolve
         env,
         probes,
         cpu_millicores: (value["resources"]["cpu"].as_f64().unwrap_or(0.5) * 1000.0).round() as u32,
-        memory_mib: template::memory_mib(value["resources"]["memory"].as_str().unwrap_or("1Gi")).unwrap_or(1024.0) as u64,
+        memory_mib: template::memory_mib(value["resources"]["memory"].as_str().unwrap_or("1Gi"))
+            .unwrap_or(1024.0) as u64,
     }
 }
 
@@ -254,7 +285,11 @@ fn probe(value: &Value) -> Option<Probe> {
         let headers = http["httpHeaders"].as_array().into_iter().flatten();
         ProbeHow::Http {
             path: http["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/").to_owned(),
-            headers: headers.filter_map(|header| Some((header["name"].as_str()?.to_owned(), header["value"].as_str()?.to_owned()))).collect(),
+            headers: headers
+                .filter_map(|header| {
+                    Some((header["name"].as_str()?.to_owned(), header["value"].as_str()?.to_owned()))
+                })
+                .collect(),
         }
     } else {
         ProbeHow::Tcp
@@ -286,16 +321,24 @@ fn default_probes(port: Option<u16>) -> Vec<Probe> {
         successes: 1,
         default: true,
     };
-    vec![tcp(ProbeKind::Startup, 1, 1, 3, 240), tcp(ProbeKind::Readiness, 3, 5, 5, 48), tcp(ProbeKind::Liveness, 0, 10, 5, 3)]
+    vec![
+        tcp(ProbeKind::Startup, 1, 1, 3, 240),
+        tcp(ProbeKind::Readiness, 3, 5, 5, 48),
+        tcp(ProbeKind::Liveness, 0, 10, 5, 3),
+    ]
 }
 
 fn scale(world: &World, template: &Value, ingress: bool) -> Scale {
     let scale = &template["scale"];
-    let number = |name: &str, default: u32| scale[name].as_u64().and_then(|value| u32::try_from(value).ok()).unwrap_or(default);
+    let number = |name: &str, default: u32| {
+        scale[name].as_u64().and_then(|value| u32::try_from(value).ok()).unwrap_or(default)
+    };
     let rules = scale["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
     let metadata = |rule: &Value| -> Option<u32> {
         let text = &rule["metadata"]["concurrentRequests"];
-        text.as_str().and_then(|text| text.parse().ok()).or_else(|| text.as_u64().and_then(|value| u32::try_from(value).ok()))
+        text.as_str()
+            .and_then(|text| text.parse().ok())
+            .or_else(|| text.as_u64().and_then(|value| u32::try_from(value).ok()))
     };
     let http = rules.iter().find(|rule| rule["http"].is_object());
     let concurrency = match http {

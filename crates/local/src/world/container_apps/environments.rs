@@ -52,7 +52,8 @@ impl Rules for Environments {
         check_logs(change)?;
         check_profiles(&change.body["properties"])?;
         let key = change.id.key();
-        let domain = default_domain(world.config.seed, &key, change.body["location"].as_str().unwrap_or_default());
+        let domain =
+            default_domain(world.config.seed, &key, change.body["location"].as_str().unwrap_or_default());
         let address = chance::digest(world.config.seed, &format!("address {key}"), 0);
         for (name, value) in [
             ("defaultDomain", json!(domain)),
@@ -72,7 +73,10 @@ impl Rules for Environments {
 
     fn may_delete(&self, world: &World, resource: &Resource) -> Result<(), Refusal> {
         let key = resource.id.key();
-        let mut apps = world.arm.of_kind("Microsoft.App/containerApps").filter(|app| environment_of(&app.body).to_ascii_lowercase() == key);
+        let mut apps = world
+            .arm
+            .of_kind("Microsoft.App/containerApps")
+            .filter(|app| environment_of(&app.body).to_ascii_lowercase() == key);
         match apps.next() {
             None => Ok(()),
             Some(app) => Err(Refusal::conflict(
@@ -106,10 +110,10 @@ impl Rules for Environments {
         }
         if call.rest_is(&["checkNameAvailability"]) && call.request.method == Method::Post {
             let name = call.body["name"].as_str().unwrap_or_default();
-            let taken = world
-                .arm
-                .of_kind("Microsoft.App/containerApps")
-                .any(|app| app.id.name().eq_ignore_ascii_case(name) && environment_of(&app.body).eq_ignore_ascii_case(&call.id.key()));
+            let taken = world.arm.of_kind("Microsoft.App/containerApps").any(|app| {
+                app.id.name().eq_ignore_ascii_case(name)
+                    && environment_of(&app.body).eq_ignore_ascii_case(&call.id.key())
+            });
             let answer = if taken {
                 json!({"nameAvailable": false, "reason": "AlreadyExists", "message": format!("The name '{name}' is in use in this environment.")})
             } else {
@@ -124,11 +128,16 @@ impl Rules for Environments {
 /// Log Analytics as destination needs a workspace and its key; the key is never shown again.
 fn check_logs(change: &mut Change) -> Result<(), Refusal> {
     let logs = "properties.appLogsConfiguration";
-    let destination = crate::world::arm::at(&change.body, &format!("{logs}.destination")).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let destination = crate::world::arm::at(&change.body, &format!("{logs}.destination"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if !["", "none", "log-analytics", "azure-monitor"].contains(&destination.as_str()) {
         return Err(Refusal::bad(
             "InvalidRequestParameterWithDetails",
-            format!("The value '{destination}' of appLogsConfiguration.destination is invalid. Allowed values: 'log-analytics', 'azure-monitor', 'none'."),
+            format!(
+                "The value '{destination}' of appLogsConfiguration.destination is invalid. Allowed values: 'log-analytics', 'azure-monitor', 'none'."
+            ),
         ));
     }
     let key = take(&mut change.body, &format!("{logs}.logAnalyticsConfiguration.sharedKey"));
@@ -138,7 +147,8 @@ fn check_logs(change: &mut Change) -> Result<(), Refusal> {
     if destination != "log-analytics" {
         return Ok(());
     }
-    let customer = crate::world::arm::at(&change.body, &format!("{logs}.logAnalyticsConfiguration.customerId"));
+    let customer =
+        crate::world::arm::at(&change.body, &format!("{logs}.logAnalyticsConfiguration.customerId"));
     for (name, there) in [
         ("customerId", customer.and_then(Value::as_str).is_some_and(|id| !id.is_empty())),
         ("sharedKey", change.private["sharedKey"].is_string()),
@@ -146,7 +156,9 @@ fn check_logs(change: &mut Change) -> Result<(), Refusal> {
         if !there {
             return Err(Refusal::bad(
                 "InvalidRequestParameterWithDetails",
-                format!("LogAnalyticsConfiguration.{name} is invalid: with the destination 'log-analytics' a workspace's customerId and sharedKey are required."),
+                format!(
+                    "LogAnalyticsConfiguration.{name} is invalid: with the destination 'log-analytics' a workspace's customerId and sharedKey are required."
+                ),
             ));
         }
     }
@@ -161,7 +173,9 @@ fn check_profiles(properties: &Value) -> Result<(), Refusal> {
         if name.is_empty() || kind.is_empty() || !names.insert(name.to_ascii_lowercase()) {
             return Err(Refusal::bad(
                 "InvalidWorkloadProfile",
-                format!("The workload profile '{name}' is invalid: each needs a name of its own and a workloadProfileType."),
+                format!(
+                    "The workload profile '{name}' is invalid: each needs a name of its own and a workloadProfileType."
+                ),
             ));
         }
     }
@@ -176,18 +190,22 @@ pub(super) fn environment_of(body: &Value) -> &str {
 
 /// `customDomainVerificationId`: one per subscription.
 pub(super) fn verification_id(world: &World) -> String {
-    hex::encode_upper(chance::digest(world.config.seed, &format!("verification {}", world.config.subscription), 0))
+    hex::encode_upper(chance::digest(
+        world.config.seed,
+        &format!("verification {}", world.config.subscription),
+        0,
+    ))
 }
 
 /// `adjective-noun` with eight hex digits, in the region's part of Azure's own domain.
 fn default_domain(seed: u64, key: &str, location: &str) -> String {
     const ADJECTIVES: [&str; 16] = [
-        "happy", "calm", "brave", "gentle", "proud", "wise", "ashy", "blue", "green", "icy", "jolly", "kind", "lively",
-        "mango", "nice", "orange",
+        "happy", "calm", "brave", "gentle", "proud", "wise", "ashy", "blue", "green", "icy", "jolly", "kind",
+        "lively", "mango", "nice", "orange",
     ];
     const NOUNS: [&str; 16] = [
-        "stone", "tree", "river", "hill", "field", "moss", "forest", "beach", "cliff", "desert", "flower", "glacier", "island",
-        "meadow", "plant", "sea",
+        "stone", "tree", "river", "hill", "field", "moss", "forest", "beach", "cliff", "desert", "flower",
+        "glacier", "island", "meadow", "plant", "sea",
     ];
     let draw = chance::digest(seed, &format!("domain {key}"), 0);
     let region: String = location.to_ascii_lowercase().split_whitespace().collect();
@@ -230,6 +248,9 @@ pub(super) fn must_take_apps(world: &World, environment: &str) -> Result<(), Ref
     };
     Err(Refusal::conflict(
         "ManagedEnvironmentNotReadyForAppCreation",
-        format!("The environment '{}' is not ready for app creation. The state of the environment is '{state}'.", id.name()),
+        format!(
+            "The environment '{}' is not ready for app creation. The state of the environment is '{state}'.",
+            id.name()
+        ),
     ))
 }

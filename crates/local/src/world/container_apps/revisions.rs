@@ -13,10 +13,10 @@ use serde_json::Value;
 use super::template;
 use super::workload::{Observation, Seen};
 use crate::world::World;
+use crate::world::arm::Resource;
 use crate::world::arm::id::Id;
 use crate::world::arm::operations;
 use crate::world::arm::refusal::Refusal;
-use crate::world::arm::Resource;
 
 /// Inactive revisions kept when the app does not say.
 const INACTIVE_MAX: usize = 100;
@@ -125,12 +125,16 @@ pub(super) fn judge(world: &World, id: &Id, properties: &Value) -> Result<(), Re
         template::check_suffix(id.name(), suffix)?;
         let name = format!("{}--{suffix}", id.name());
         if let Some(there) = state.find(&name) {
-            let same = template::without_suffix(&there.template) == template::without_suffix(&properties["template"]);
+            let same = template::without_suffix(&there.template)
+                == template::without_suffix(&properties["template"]);
             let latest = state.latest().is_some_and(|latest| latest.name == there.name);
             if !(same && latest) {
                 return Err(Refusal::bad(
                     "ContainerAppRevisionSuffixInUse",
-                    format!("The revision suffix '{suffix}' is in use: the container app '{}' has a revision '{name}' with another template.", id.name()),
+                    format!(
+                        "The revision suffix '{suffix}' is in use: the container app '{}' has a revision '{name}' with another template.",
+                        id.name()
+                    ),
                 ));
             }
         }
@@ -145,7 +149,10 @@ pub(super) fn judge(world: &World, id: &Id, properties: &Value) -> Result<(), Re
         if !known {
             return Err(Refusal::bad(
                 "ContainerAppTrafficRevisionNotFound",
-                format!("The revision '{name}' in the traffic configuration of the container app '{}' does not exist.", id.name()),
+                format!(
+                    "The revision '{name}' in the traffic configuration of the container app '{}' does not exist.",
+                    id.name()
+                ),
             ));
         }
         let weight = entry["weight"].as_u64().unwrap_or(0);
@@ -185,7 +192,8 @@ pub(super) fn begin(world: &mut World, id: &Id) -> bool {
     }
     state.count += 1;
     let name = wanted_name.unwrap_or_else(|| format!("{app_name}--{:07}", state.count));
-    let wanted = shown["scale"]["minReplicas"].as_u64().and_then(|min| u32::try_from(min).ok()).unwrap_or(0).max(1);
+    let wanted =
+        shown["scale"]["minReplicas"].as_u64().and_then(|min| u32::try_from(min).ok()).unwrap_or(0).max(1);
     if single {
         // One that failed, or that never came so far, has no claim any more.
         let ready = state.latest_ready.clone();
@@ -225,7 +233,8 @@ pub(super) fn settled(world: &mut World, id: &Id, failure: Option<&Refusal>) {
     if single {
         let (ready, latest) = (state.latest_ready.clone(), state.latest().map(|latest| latest.name.clone()));
         state.deactivate(now, |revision| {
-            Some(&revision.name) == ready.as_ref() || (Some(&revision.name) == latest.as_ref() && failure.is_some())
+            Some(&revision.name) == ready.as_ref()
+                || (Some(&revision.name) == latest.as_ref() && failure.is_some())
         });
     }
     let inactive = state.revisions.iter().filter(|revision| !revision.active).count();
@@ -269,7 +278,8 @@ pub(super) fn observe(world: &mut World, observation: Observation) {
             }
             revision.state = State::Provisioned;
             revision.proven = true;
-            let youngest = state.revisions.iter().rev().find(|other| other.active && other.state == State::Provisioned);
+            let youngest =
+                state.revisions.iter().rev().find(|other| other.active && other.state == State::Provisioned);
             state.latest_ready = youngest.map(|youngest| youngest.name.clone());
             if single && state.latest_ready.as_deref() == Some(&name) {
                 state.deactivate(now, |other| other.name == name);
@@ -288,8 +298,10 @@ pub(super) fn observe(world: &mut World, observation: Observation) {
 
 /// Ends the write that made a revision, when it is under way.
 fn end(world: &mut World, app: &str, name: &str, result: Result<(), Refusal>) {
-    let latest = world.apps.apps.get(app).and_then(AppState::latest).is_some_and(|latest| latest.name == name);
-    let operation = operations::under_way(world, app).filter(|operation| operation.verb != operations::Verb::Delete);
+    let latest =
+        world.apps.apps.get(app).and_then(AppState::latest).is_some_and(|latest| latest.name == name);
+    let operation =
+        operations::under_way(world, app).filter(|operation| operation.verb != operations::Verb::Delete);
     if let Some(operation) = operation.map(|operation| operation.id.clone()).filter(|_| latest) {
         operations::finish(world, &operation, result);
     }
@@ -298,7 +310,10 @@ fn end(world: &mut World, app: &str, name: &str, result: Result<(), Refusal>) {
 /// `activate`, `deactivate`, `restart`.
 pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Result<(), Refusal> {
     let now = world.now;
-    let found = world.arm.find(app).map(|app| traffic_entries(app).filter(|(entry, weight)| *entry == name && *weight > 0).count());
+    let found = world
+        .arm
+        .find(app)
+        .map(|app| traffic_entries(app).filter(|(entry, weight)| *entry == name && *weight > 0).count());
     let single = world.arm.find(app).is_none_or(single);
     let Some(state) = world.apps.apps.get_mut(app) else { return Ok(()) };
     let Some(revision) = state.find_mut(name) else { return Ok(()) };
@@ -313,7 +328,9 @@ pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Res
             if !single && found.is_some_and(|entries| entries > 0) {
                 return Err(Refusal::bad(
                     "RevisionTakesTraffic",
-                    format!("The revision '{name}' takes traffic and cannot be deactivated: move its traffic first."),
+                    format!(
+                        "The revision '{name}' takes traffic and cannot be deactivated: move its traffic first."
+                    ),
                 ));
             }
             revision.active = false;
@@ -326,7 +343,10 @@ pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Res
             }
         }
         "restart" => {
-            return Err(Refusal::bad("RevisionInactive", format!("The revision '{name}' is not active and cannot be restarted.")));
+            return Err(Refusal::bad(
+                "RevisionInactive",
+                format!("The revision '{name}' is not active and cannot be restarted."),
+            ));
         }
         _ => {}
     }
@@ -337,7 +357,10 @@ pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Res
 fn traffic_entries(app: &Resource) -> impl Iterator<Item = (&str, u32)> {
     let entries = app.properties()["configuration"]["ingress"]["traffic"].as_array().into_iter().flatten();
     entries.filter_map(|entry| {
-        Some((entry["revisionName"].as_str()?, u32::try_from(entry["weight"].as_u64().unwrap_or(0)).unwrap_or(0)))
+        Some((
+            entry["revisionName"].as_str()?,
+            u32::try_from(entry["weight"].as_u64().unwrap_or(0)).unwrap_or(0),
+        ))
     })
 }
 

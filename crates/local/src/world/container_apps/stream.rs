@@ -44,7 +44,8 @@ pub(super) fn endpoint(world: &World, id: &Id) -> String {
 
 /// What `getAuthToken` answers.
 pub(super) fn token(world: &World, id: &Id, kind: &str, location: &str) -> Response {
-    let expires = world.now.saturating_add(jiff::SignedDuration::from_secs(TOKEN_SECONDS)).unwrap_or(world.now);
+    let expires =
+        world.now.saturating_add(jiff::SignedDuration::from_secs(TOKEN_SECONDS)).unwrap_or(world.now);
     let token = entra::sign(world, &json!({"aud": "logstream", "sub": id.key(), "exp": expires.as_second()}));
     Response::json(
         200,
@@ -71,7 +72,8 @@ pub fn stream(world: &World, request: &Request) -> Option<Result<LogQuery, Respo
         [part, name] => Some((part.to_ascii_lowercase(), (*name).to_owned())),
         _ => None,
     });
-    let mut next = |wanted: &str| names.next().flatten().filter(|(part, _)| part == wanted).map(|(_, name)| name);
+    let mut next =
+        |wanted: &str| names.next().flatten().filter(|(part, _)| part == wanted).map(|(_, name)| name);
     let group = Id { group: None, ..Id::subscription(&next("subscriptions")?) };
     let group = Id { group: Some(next("resourcegroups")?), ..group };
     let app = group.provider("Microsoft.App/containerApps", &next("containerapps")?).key();
@@ -81,7 +83,9 @@ pub fn stream(world: &World, request: &Request) -> Option<Result<LogQuery, Respo
     let claims = bearer.and_then(|token| entra::open(world, token));
     let opens = claims.as_ref().is_some_and(|claims| {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-        text("aud") == "logstream" && text("sub") == app && claims["exp"].as_i64() > Some(world.now.as_second())
+        text("aud") == "logstream"
+            && text("sub") == app
+            && claims["exp"].as_i64() > Some(world.now.as_second())
     });
     if !opens {
         let message = "The token is missing, expired or another app's: POST …/getAuthToken gives one.";

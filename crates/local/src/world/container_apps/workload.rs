@@ -128,7 +128,10 @@ pub struct Container {
 // Values of variables may be secrets.
 impl fmt::Debug for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Container").field("name", &self.name).field("image", &self.image).finish_non_exhaustive()
+        f.debug_struct("Container")
+            .field("name", &self.name)
+            .field("image", &self.image)
+            .finish_non_exhaustive()
     }
 }
 
