@@ -19,10 +19,13 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace").to_owned()
 }
 
-/// The `landfall` binary of this build, brought up to date once.
+/// The `landfall` binary: the one named by `LANDFALL_BIN`, else that of this build, brought up to date once.
 pub fn landfall() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(binary) = std::env::var_os("LANDFALL_BIN") {
+            return binary.into();
+        }
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let built = Command::new(cargo)
             .args(["build", "--quiet", "-p", "landfall", "--message-format", "json"])
@@ -73,7 +76,7 @@ pub fn quick() -> bool {
 pub struct Project {
     /// The manifest's folder.
     pub dir: PathBuf,
-    _temp: tempfile::TempDir,
+    temp: tempfile::TempDir,
 }
 
 /// What a command printed and how it ended.
@@ -146,7 +149,7 @@ impl Project {
             tempfile::Builder::new().prefix("landfall-").tempdir().expect("a temporary folder can be made");
         let dir = temp.path().join(name);
         std::fs::create_dir(&dir).expect("a folder can be made");
-        Project { dir, _temp: temp }
+        Project { dir, temp }
     }
 
     /// Writes a file of the project.
@@ -248,6 +251,10 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("LANDFALL_KEEP").is_some() {
+            println!("kept: {}", self.dir.display());
+            self.temp.disable_cleanup(true);
+        }
         // Whatever the test came to, no process may outlive it.
         let _ = self.command(&["local", "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }

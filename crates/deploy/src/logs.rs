@@ -134,9 +134,11 @@ pub async fn stream(
         .await
         .map_err(Error::azure(doing.clone()))?;
     let token = answer["properties"]["token"].as_str().unwrap_or_default();
+    // Unlike ARM's, the stream's path names no provider.
+    let app_path = replica.app_id.replace("/providers/Microsoft.App", "");
     let url = format!(
-        "{base}{}/revisions/{}/replicas/{}/containers/{}/logstream?follow={follow}&output=text&tailLines={lines}",
-        replica.app_id, replica.revision, replica.name, replica.container
+        "{base}{app_path}/revisions/{}/replicas/{}/containers/{}/logstream?follow={follow}&output=text&tailLines={lines}",
+        replica.revision, replica.name, replica.container
     );
     let refused = |why: String| Error::other(format!("cannot {doing}: {why}"));
     let client = target.cloud.http_for_uploads().map_err(Error::azure(doing.clone()))?;

@@ -40,6 +40,9 @@ pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Fail
         ui.document(&support::document(&survey.plan));
     } else {
         up::show(&survey, ui);
+        if survey.plan.is_empty() {
+            ui.out("nothing to change");
+        }
         for question in landfall_deploy::consent::questions(&survey.plan, &consent) {
             ui.warning(&support::describe(&question));
             ui.hint(&format!("`landfall up` will ask; decide beforehand with {}", support::flag(&question)));

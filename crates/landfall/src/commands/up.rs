@@ -63,7 +63,7 @@ pub async fn settle(site: &Site, lease: &Lease, ui: &Ui) -> Result<(), Failure> 
 pub fn show(survey: &Survey, ui: &Ui) {
     if ui.json {
         ui.document(&support::planned(&survey.plan));
-    } else if !ui.quiet {
+    } else if !ui.quiet && !survey.plan.is_empty() {
         let detail = if ui.verbose > 0 { Detail::Properties } else { Detail::Resources };
         ui.out(&landfall_plan::render(&survey.plan, detail, ui.color_out));
     }
