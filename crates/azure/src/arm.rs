@@ -7,7 +7,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::cloud::Cloud;
 use crate::credential::{Caller, Credential};
-use crate::error::{Class, Error, Kind, secrets_in};
+use crate::error::{Class, Error, secrets_in};
 use crate::operation::{Answer, Asked, Begun, Followed, Next, Tracking, begun, followed, settled};
 use crate::request::{Method, Request, origin};
 use crate::retry_after::retry_after;
@@ -214,7 +214,7 @@ impl Arm {
     /// Asks once how an operation is getting on.
     ///
     /// # Errors
-    /// [`Kind::Operation`] when it has ended Failed or Canceled, or cannot be found any more; else that the poll
+    /// [`crate::error::Kind::Operation`] when it has ended Failed or Canceled, or cannot be found any more; else that the poll
     /// itself failed, and the operation may well be running.
     pub async fn follow(&self, tracking: &Tracking) -> Result<Followed, Error> {
         let request = Request::link(&self.0.cloud.arm, tracking.url.as_str())?;
@@ -467,11 +467,4 @@ fn bad_page(request: &Request, answer: &Answer, why: &str) -> Error {
     answer
         .marked(Error::unreadable(format!("Azure's list is not to be read: {why}")))
         .with_request(request.title())
-}
-
-impl Error {
-    /// Whether the operation that was followed is over, so that only beginning again can help.
-    pub fn is_over(&self) -> bool {
-        self.kind() == Kind::Operation
-    }
 }

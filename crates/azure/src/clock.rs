@@ -48,3 +48,20 @@ impl Clock for SystemClock {
         tokio::time::sleep(wait).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sleep_passes_on_the_clock() {
+        let clock = SystemClock::new();
+        assert!(
+            Timestamp::now().duration_since(clock.now()).as_secs().abs() <= 1,
+            "it begins at the wall clock's time"
+        );
+        let before = clock.now();
+        clock.sleep(Duration::from_millis(20)).await;
+        assert!(clock.now().duration_since(before).as_millis() >= 20);
+    }
+}

@@ -201,3 +201,72 @@ impl Resolve for Loopback {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    #[test]
+    fn public_azure() {
+        let cloud = Cloud::public();
+        assert_eq!(cloud.arm_scope(), "https://management.azure.com/.default");
+        assert_eq!(cloud.vault_url("KV-web"), "https://kv-web.vault.azure.net");
+        assert_eq!(cloud.registry_host("Acr1"), "acr1.azurecr.io");
+        assert_eq!(cloud.blob_url("st1"), "https://st1.blob.core.windows.net");
+        assert!(!cloud.is_loopback());
+        assert!(cloud.http().is_ok());
+    }
+
+    #[test]
+    fn another_azure_is_its_addresses() {
+        let cloud =
+            Cloud::custom("local Azure", "https://localhost:8443", "https://localhost:8443/").unwrap();
+        // One slash, not the two of an audience that ends in one: the scope is compared as text.
+        assert_eq!(cloud.arm_scope(), "https://localhost:8443/.default");
+        assert_eq!(cloud.vault_url("kv1"), "https://kv1.vault.localhost:8443");
+        assert_eq!(cloud.registry_host("acr1"), "acr1.azurecr.localhost:8443");
+        assert_eq!(cloud.blob_url("st1"), "https://st1.blob.core.localhost:8443");
+        assert!(cloud.is_loopback());
+        assert!(Cloud::custom("x", "https://127.0.0.1:1", "https://[::1]:1").unwrap().is_loopback());
+        assert!(!Cloud::custom("x", "https://127.0.0.1:1", "https://login.example").unwrap().is_loopback());
+        assert!(!Cloud::custom("x", "https://notlocalhost", "https://localhost").unwrap().is_loopback());
+    }
+
+    #[test]
+    fn addresses_that_will_not_do() {
+        let good = "https://localhost:1";
+        for (arm, authority, why) in [
+            ("localhost:1", good, "the ARM address `localhost:1` must begin with https://"),
+            ("not an address", good, "is no URL"),
+            (good, "http://localhost:1", "the Entra address `http://localhost:1` must begin with https://"),
+            ("https://localhost:1/path", good, "must end after its host and port"),
+            ("https://localhost:1?x", good, "must end after its host and port"),
+        ] {
+            let error = Cloud::custom("x", arm, authority).unwrap_err();
+            assert!(error.message().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ca_that_cannot_be_used_says_which_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let cloud = Cloud { ca: Some(path.clone()), ..Cloud::public() };
+        let told = |cloud: &Cloud| cloud.http().unwrap_err().to_string();
+        assert!(told(&cloud).starts_with(&format!("cannot read the CA file {}", path.display())));
+        std::fs::write(&path, "no certificate at all").unwrap();
+        assert_eq!(told(&cloud), format!("{} holds no certificate", path.display()));
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(told(&cloud).contains("ca.pem"), "{}", told(&cloud));
+    }
+
+    #[tokio::test]
+    async fn names_under_localhost_are_this_machine() {
+        for name in ["localhost", "kv1.vault.localhost", "A.B.LOCALHOST"] {
+            let found: Vec<SocketAddr> =
+                Loopback.resolve(Name::from_str(name).unwrap()).await.unwrap().collect();
+            assert_eq!(found, [SocketAddr::from(([127, 0, 0, 1], 0))], "{name}");
+        }
+    }
+}

@@ -290,6 +290,11 @@ impl Error {
         self.0.remedy.as_deref().or_else(|| table::find(self)?.remedy)
     }
 
+    /// Whether the operation that was followed is over, so that only beginning again can help.
+    pub fn is_over(&self) -> bool {
+        self.0.kind == Kind::Operation
+    }
+
     /// Whether it means "there is no such thing".
     pub fn is_not_found(&self) -> bool {
         self.0.status == Some(404)

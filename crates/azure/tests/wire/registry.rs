@@ -386,3 +386,20 @@ async fn passing_troubles_and_plain_registries() {
     assert_eq!(registry.tags("web").await.unwrap(), ["a"], "a registry that asks for no token gets none");
     assert_eq!(server.all().len(), 3);
 }
+
+#[tokio::test]
+async fn a_digest_without_its_header_is_that_of_the_bytes() {
+    let server = Server::start(|seen: &Seen| match seen.path.as_str() {
+        "/v2/web/manifests/v1" if seen.method == "HEAD" => reply(200),
+        "/v2/web/manifests/v1" => reply(200).text("the manifest"),
+        _ => reply(404),
+    })
+    .await;
+    let registry = Registry::new(&server.cloud(), server.credential(), "acr1").unwrap();
+    assert_eq!(registry.digest("web", "v1").await.unwrap(), Some(digest(b"the manifest")));
+    let accepted = server.all()[0].header("accept").to_string();
+    assert!(
+        accepted.contains("oci.image.manifest.v1+json")
+            && accepted.contains("docker.distribution.manifest.v2+json")
+    );
+}
