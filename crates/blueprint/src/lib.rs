@@ -12,10 +12,12 @@
 //! - [`name`] and [`region`]: what resources are called, by Azure's rules for each type;
 //! - [`role`]: the built-in roles and what each kind of use needs;
 //! - [`resource`], [`address`], [`body`], [`expression`]: what a blueprint is made of;
-//! - [`template`]: a blueprint as ARM JSON with ARM's expression strings.
+//! - [`template`]: a blueprint as ARM JSON with ARM's expression strings;
+//! - [`codes`]: what can stand between an App and its blueprint.
 
 pub mod address;
 pub mod body;
+pub mod codes;
 pub mod expression;
 pub mod name;
 pub mod region;
@@ -89,7 +91,7 @@ impl Blueprint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
-    /// Stable code, `LF15…`.
+    /// Stable code, `LF15…`; [`codes`] has its page.
     pub code: &'static str,
     /// Dotted path in the manifest to underline: `region`, `service.web`, `resource.store.containers`.
     pub path: String,

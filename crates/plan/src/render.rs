@@ -167,7 +167,7 @@ fn text(value: &Value) -> String {
 fn sums(plan: &Plan) -> String {
     let summary = plan.summary;
     if plan.is_empty() {
-        return "Nothing to change.".to_owned();
+        return "nothing to change".to_owned();
     }
     let counts = [
         (summary.create, "to create"),
@@ -182,5 +182,5 @@ fn sums(plan: &Plan) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    format!("{}.", parts.join(", "))
+    parts.join(", ")
 }

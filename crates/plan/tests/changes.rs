@@ -477,6 +477,6 @@ fn a_plan_of_nothing() {
     let (wanted, cloud) = deployed();
     let planned = plan(&wanted, &cloud.live());
     assert_eq!(planned.summary().none, planned.changes.len());
-    assert_eq!(render(&planned, Detail::Properties, false), "Nothing to change.\n");
+    assert_eq!(render(&planned, Detail::Properties, false), "nothing to change\n");
     let _: Value = serde_json::to_value(&planned).unwrap();
 }

@@ -6,6 +6,7 @@ use landfall_manifest::{Ingress, Piece, Reference, ResourceKind, Scale, Service,
 
 use crate::address::Address;
 use crate::body::{Body, Object, object};
+use crate::codes;
 use crate::expression::Expression;
 use crate::name;
 use crate::resource::{CONTAINER_APP, Resource};
@@ -216,7 +217,7 @@ fn filled(draft: &mut Draft<'_>, service: &str, template: &Template) -> Body {
                 Some(value) => value,
                 None => {
                     draft.problem(
-                        "LF1505",
+                        codes::REFERS_TO_NOTHING,
                         format!("service.{service}.env"),
                         format!("`{reference}` refers to nothing"),
                         None,
@@ -321,7 +322,7 @@ fn scale(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Body {
     }
     if let Some(queue) = &scale.queue {
         draft.problem(
-            "LF1506",
+            codes::NO_QUEUE,
             format!("service.{name}.scale.queue"),
             format!("`{}` holds no queue", queue.resource),
             Some("scale by `http`, `cpu` or `memory`".to_owned()),

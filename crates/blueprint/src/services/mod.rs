@@ -13,13 +13,13 @@ pub mod storage;
 pub mod vault;
 pub mod workspace;
 
-use landfall_manifest::{App, ResourceKind, Source};
+use landfall_manifest::{App, Code, ResourceKind, Source};
 
 use crate::address::Address;
 use crate::body::{Body, Object, object};
 use crate::name::{self, Names, Rule};
 use crate::resource::Resource;
-use crate::{Blueprint, NO_SUBSCRIPTION, Problem, TAG_APP, TAG_ENV, region};
+use crate::{Blueprint, NO_SUBSCRIPTION, Problem, TAG_APP, TAG_ENV, codes, region};
 
 /// Writes the resources of one Azure service into a draft.
 pub type Add = fn(&mut Draft<'_>);
@@ -41,7 +41,7 @@ pub const SERVICES: &[Add] = &[
 pub(crate) fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
     let Some(region) = region::find(&app.region) else {
         return Err(vec![Problem {
-            code: "LF1501",
+            code: codes::REGION.id,
             path: "region".to_owned(),
             message: format!("Azure has no region `{}`", app.region),
             help: Some(
@@ -126,7 +126,7 @@ impl<'a> Draft<'a> {
                 if let Some(path) = needed {
                     let names = several.join("`, `");
                     self.problem(
-                        "LF1504",
+                        codes::WHICH_ONE,
                         path,
                         format!("which {kind} is meant is not clear: there are `{names}`"),
                         Some("name the one that Landfall shall use `main`: `[resource.main]`".to_owned()),
@@ -140,12 +140,12 @@ impl<'a> Draft<'a> {
     /// Adds what stands in the way.
     pub fn problem(
         &mut self,
-        code: &'static str,
+        code: &'static Code,
         path: impl Into<String>,
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.problems.push(Problem { code, path: path.into(), message: message.into(), help });
+        self.problems.push(Problem { code: code.id, path: path.into(), message: message.into(), help });
     }
 
     /// Adds a resource, after what it depends on.
@@ -249,7 +249,7 @@ impl<'a> Draft<'a> {
                 _ => None,
             };
             self.problem(
-                "LF1503",
+                codes::FIXED_KEY,
                 format!("resource.{name}.body.{key}"),
                 format!("`{key}` is not for `body` to say"),
                 help,
@@ -268,7 +268,7 @@ impl<'a> Draft<'a> {
             words.filter_map(|(path, word)| Some((path, word, name::reserved(word)?))).collect();
         for (path, word, reserved) in found {
             self.problem(
-                "LF1502",
+                codes::RESERVED_WORD,
                 path,
                 format!("Azure refuses `{reserved}` in names, and `{word}` has it"),
                 Some("choose another name".to_owned()),

@@ -1,0 +1,67 @@
+//! The codes of what stands between an App and its blueprint, after those of the manifest itself.
+
+use landfall_manifest::Code;
+
+/// Every code, in order.
+pub const ALL: &[&Code] = &[REGION, RESERVED_WORD, FIXED_KEY, WHICH_ONE, REFERS_TO_NOTHING, NO_QUEUE];
+
+/// The code of that number, whatever its case.
+pub fn find(id: &str) -> Option<&'static Code> {
+    ALL.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id))
+}
+
+/// The region has no short code.
+pub const REGION: &Code = &Code {
+    id: "LF1501",
+    title: "a region without a short code",
+    page: "Names of resources carry a short code of their region, `weu` for `westeurope`. For this region Landfall knows none, most likely since Azure has no such region.",
+};
+
+/// A name holds a word that Azure keeps for itself.
+pub const RESERVED_WORD: &Code = &Code {
+    id: "LF1502",
+    title: "a name with a reserved word",
+    page: "Azure refuses `microsoft` and `windows` anywhere in the name of a resource, and `login` at its beginning. The names of applications, services and resources become parts of such names.",
+};
+
+/// `body` says what other fields decide.
+pub const FIXED_KEY: &Code = &Code {
+    id: "LF1503",
+    title: "a key that `body` cannot set",
+    page: "`body` is laid over the properties that Landfall writes. A resource's name, type, place and tags are how it is found again on the next run, so they are decided elsewhere: by `naming`, `region` and `tags` at the top of the manifest.",
+};
+
+/// Several resources could be meant.
+pub const WHICH_ONE: &Code = &Code {
+    id: "LF1504",
+    title: "several vaults or registries, none called `main`",
+    page: "The secrets of all services live in one vault, and the images that are built go to one registry. With one declared it is that one; with several it is the one called `main`, so that adding another never moves them.",
+};
+
+/// A template refers to nothing.
+pub const REFERS_TO_NOTHING: &Code = &Code {
+    id: "LF1505",
+    title: "a reference to nothing",
+    page: "`${resource.NAME.ATTRIBUTE}` needs a resource of that name whose type has the attribute, and `${service.NAME.url}` a service with a port.",
+};
+
+/// A queue is to scale a service and there is none.
+pub const NO_QUEUE: &Code = &Code {
+    id: "LF1506",
+    title: "scaling by a queue that is none",
+    page: "`scale.queue` counts the messages that wait in a resource with queues. Vaults, registries and storage accounts of blobs have none.",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_nobody_elses() {
+        assert!(ALL.is_sorted_by(|one, other| one.id < other.id));
+        for code in ALL {
+            assert_eq!(find(&code.id.to_lowercase()), Some(*code));
+            assert!(landfall_manifest::codes::find(code.id).is_none(), "{}", code.id);
+        }
+    }
+}
