@@ -8,7 +8,7 @@
 //!
 //! - [`id`]: resource ids, compared as Azure compares them.
 //! - [`cloud`]: where Azure is; the one HTTP client that all the rest uses.
-//! - [`credential`]: ways to sign in, and who signed in.
+//! - [`mod@credential`]: ways to sign in, and who signed in.
 //! - [`request`]: an ARM request as a value, built without a network.
 //! - [`error`]: what Azure says when it refuses, with a class for machines and a remedy for people.
 //! - [`throttle`]: the budget of requests that the whole process shares.
