@@ -126,7 +126,9 @@ impl Running {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        // `kill` of the shell: the program of that name is a package of its own.
+        let line = format!("kill -TERM {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &line]).status().unwrap();
         assert!(status.success());
     }
 
