@@ -65,7 +65,8 @@ pub enum What {
     },
     /// It has come to its end.
     Ended {
-        /// Which end.
+        /// Which end; its word is the field `how`.
+        #[serde(flatten)]
         how: Ended,
         /// From its first begin to now; nothing when it was never begun.
         #[serde(rename = "workedMs", with = "ms")]

@@ -2,8 +2,9 @@
 //!
 //! The engine runs a [`Graph`] of idempotent [`Operation`]s through somebody's [`Hands`] and leaves the truth
 //! about it in a [`Journal`]. What an operation does, it does not know: nothing here speaks of Azure, of HTTP
-//! or of manifests. It keeps one promise whatever happens to the process, at any instruction: when the run has
-//! come to its end, each operation has been carried out, in order, and none has been left half done unseen.
+//! or of manifests. It keeps one promise, whatever happens to the process at any instruction: when the run has come
+//! to its end, no operation was lost, none was doubled, each came after what it needs, and the journal tells how
+//! each one ended.
 //!
 //! How: an operation is `begun` in the journal before its hands move, `accepted` with a token before anyone
 //! waits for it, and `done` with its output before anything that needs it starts. After a crash the same
@@ -48,7 +49,7 @@ pub use failure::{Class, Failure, Patience, Policy};
 pub use graph::{Graph, GraphError, Operation, OperationKey};
 pub use hands::{Context, Hands, Step};
 pub use journal::{Journal, JournalError, RunId};
-pub use lease::{Holder, Lease, LeaseError, Owner};
+pub use lease::{Holder, Lease, LeaseError, Owner, Terms};
 pub use report::{
     Bound, Ended, OperationReport, OperationStatus, Outcome, Report, RunState, RunSummary, Session,
 };

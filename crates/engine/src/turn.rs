@@ -179,29 +179,30 @@ impl Core {
             seed,
             slots,
         };
-        // Whoever was at work in a group when the process ended has it still, and those whose outcome is open come
-        // before those never begun.
-        for phase in [2, 1, 0] {
-            for at in 0..core.slots.len() {
-                let urgency = match (core.slots[at].phase, &core.slots[at].status) {
-                    (Phase::Watching(_), _) => 2,
-                    (Phase::Queued, Status::Begun { .. }) => 1,
-                    (Phase::Queued, _) => 0,
-                    _ => continue,
-                };
-                match core.slots[at].phase {
-                    _ if urgency != phase => {}
-                    Phase::Watching(at_time) => {
-                        core.timers.insert((at_time, at));
-                        if let Some(group) = core.graph.operations()[at].group.clone() {
-                            core.groups.entry(group).or_default().holder = Some(at);
-                        }
+        core.take_up();
+        core
+    }
+
+    /// Puts every operation where its phase says. What an earlier process left accepted has its place and its group
+    /// still, and what it left begun comes to its group before those never begun.
+    fn take_up(&mut self) {
+        let (mut begun, mut new) = (Vec::new(), Vec::new());
+        for at in 0..self.slots.len() {
+            match (self.slots[at].phase, &self.slots[at].status) {
+                (Phase::Watching(due), _) => {
+                    self.timers.insert((due, at));
+                    if let Some(group) = &self.graph.operations()[at].group {
+                        self.groups.entry(group.clone()).or_default().holder = Some(at);
                     }
-                    _ => core.enqueue(at),
                 }
+                (Phase::Queued, Status::Begun { .. }) => begun.push(at),
+                (Phase::Queued, _) => new.push(at),
+                _ => {}
             }
         }
-        core
+        for at in begun.into_iter().chain(new) {
+            self.enqueue(at);
+        }
     }
 
     /// When to come with a `Tick` at the latest; `None` when only an answer can move the run.
@@ -212,7 +213,8 @@ impl Core {
     /// Takes in what happened and says what to do about it.
     ///
     /// # Errors
-    /// When something happened that cannot have; nothing of it has been taken in that a journal would show.
+    /// When something happened that cannot have. The core is of no use then; the journal is, for it holds nothing
+    /// of this turn.
     pub(crate) fn turn(&mut self, now: Timestamp, input: Input) -> Result<Vec<Effect>, OutOfOrder> {
         let mut effects = Vec::new();
         match input {
