@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use landfall_azure::{Availability, GlobalName, Registration};
 use landfall_plan::{Action, Change, Plan};
 
+use crate::consent::{Consent, SoftDeletedChoice};
 use crate::error::Error;
 use crate::survey::Survey;
 use crate::target::Target;
@@ -29,17 +30,17 @@ pub struct Preflight {
     pub register: Vec<String>,
 }
 
-/// Checks permissions, provider registration, names and secrets for `survey`'s plan.
+/// Checks permissions, provider registration, names and secrets for `survey`'s plan, as `consent` settles it.
 ///
 /// # Errors
 /// When a question could not be asked.
-pub async fn preflight(target: &Target, survey: &Survey) -> Result<Preflight, Error> {
+pub async fn preflight(target: &Target, survey: &Survey, consent: &Consent) -> Result<Preflight, Error> {
     let plan = &survey.plan;
     let mut found = Preflight::default();
     if plan.is_empty() {
         return Ok(found);
     }
-    found.obstacles.extend(missing_secrets(plan));
+    found.obstacles.extend(missing_secrets(plan, consent));
     let (permissions, (registration, register), names) =
         tokio::try_join!(permissions(target, survey), registrations(target, plan), names(target, plan))?;
     found.obstacles.extend(permissions);
@@ -49,12 +50,21 @@ pub async fn preflight(target: &Target, survey: &Survey) -> Result<Preflight, Er
     Ok(found)
 }
 
-fn missing_secrets(plan: &Plan) -> impl Iterator<Item = Obstacle> {
-    plan.missing_secrets.iter().map(|missing| Obstacle {
-        subject: missing.address.to_string(),
-        message: format!("the secret `{}` has no value in the vault", missing.secret),
-        help: Some(format!("give it one with `landfall secrets set {}`", missing.secret)),
-    })
+/// Secrets without a value. What a vault holds that is about to be recovered shows only when it is back.
+fn missing_secrets(plan: &Plan, consent: &Consent) -> Vec<Obstacle> {
+    let recovered = |vault: &landfall_blueprint::Address| {
+        consent.soft_deleted == Some(SoftDeletedChoice::Recover)
+            && plan.soft_deleted.iter().any(|deleted| deleted.address == *vault)
+    };
+    plan.missing_secrets
+        .iter()
+        .filter(|missing| !recovered(&missing.vault))
+        .map(|missing| Obstacle {
+            subject: missing.address.to_string(),
+            message: format!("the secret `{}` has no value in the vault", missing.secret),
+            help: Some(format!("give it one with `landfall secrets set {}`", missing.secret)),
+        })
+        .collect()
 }
 
 /// Actions that the plan takes and the caller may not.

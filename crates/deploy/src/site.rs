@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_blueprint::{Address, Blueprint};
 use landfall_engine::{
-    Cancel, Event, Graph, Journal, Lease, LeaseError, Options, Owner, Patience, Report, RunId, RunSummary,
+    Cancel, Ended, Event, Graph, Journal, Lease, LeaseError, Options, Owner, Patience, Report, RunId, RunSummary,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -144,6 +144,27 @@ impl Site {
             // A contradiction in the journal, told by the engine in full.
             other => Error::other(other.to_string()),
         })
+    }
+
+    /// Forgets what was applied to whatever `report`'s run deleted, so that its absence is no drift.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn forget_deleted(&self, lease: &Lease, report: &Report) -> Result<(), Error> {
+        let deleted: BTreeSet<&str> = report
+            .operations
+            .iter()
+            .filter(|operation| operation.kind == "delete" && operation.end == Some(Ended::Done))
+            .map(|operation| operation.address.as_str())
+            .collect();
+        let everything = deleted.iter().any(|address| address.starts_with("resourceGroup."));
+        for key in self.journal.last_outputs(&self.scope)?.into_keys() {
+            let Some(address) = key.as_str().strip_prefix("put ") else { continue };
+            if everything || deleted.contains(address) {
+                lease.set_output(&key, None)?;
+            }
+        }
+        Ok(())
     }
 
     /// Brings an unfinished run to an end without starting anything new: what Azure had accepted is followed, so

@@ -43,7 +43,7 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
     }
     up::ask(&survey, &mut consent, ui)?;
     let preflight =
-        landfall_deploy::preflight::preflight(&site.target, &survey).await.map_err(target::failure)?;
+        landfall_deploy::preflight::preflight(&site.target, &survey, &consent).await.map_err(target::failure)?;
     support::refuse_obstacles(&preflight)?;
     let run = Run::start(ui);
     let report = site

@@ -44,6 +44,7 @@ pub async fn run(global: &Global, args: &DestroyArgs, ui: &Ui) -> Result<Exit, F
         .map_err(target::failure);
     run.finish().await;
     let report = report?;
+    site.forget_deleted(&lease, &report).map_err(target::failure)?;
     let outcome = report.outcome().unwrap_or(Outcome::Failed);
     let exit = support::result(outcome, &report, &[], ui)?;
     if outcome == Outcome::Done && !args.purge && !ui.json {

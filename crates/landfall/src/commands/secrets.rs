@@ -132,7 +132,7 @@ async fn carry_out(
     ui: &Ui,
 ) -> Result<Exit, Failure> {
     let preflight =
-        landfall_deploy::preflight::preflight(&site.target, survey).await.map_err(target::failure)?;
+        landfall_deploy::preflight::preflight(&site.target, survey, consent).await.map_err(target::failure)?;
     support::refuse_obstacles(&preflight)?;
     let run = Run::start(ui);
     let report = site

@@ -230,23 +230,27 @@ pub fn result(
             print_urls(urls, ui);
             Ok(Exit::Done)
         }
-        Outcome::Failed => {
-            let mut failure = Failure::failed(format!("the run {run} failed"));
-            let mut helps: Vec<&str> = Vec::new();
-            for (operation, why) in report.failures() {
-                failure.causes.push(format!("{} {}: {}", operation.kind, operation.address, why.message));
-                if let Some(help) = why.help.as_deref().filter(|help| !helps.contains(help)) {
-                    helps.push(help);
-                }
-            }
-            helps.push("what was done stays; the next `landfall up` goes on from there");
-            Err(failure.help(helps.join("\n      ")))
-        }
-        Outcome::Cancelled | Outcome::Abandoned => {
-            Err(Failure::new(Exit::Interrupted, format!("the run {run} was cancelled"))
-                .help("what was done stays; the next `landfall up` goes on from there"))
+        outcome => Err(unsuccessful(outcome, report)),
+    }
+}
+
+/// Why a run did not come to its end, each failed operation with its reason.
+pub fn unsuccessful(outcome: Outcome, report: &Report) -> Failure {
+    const NEXT: &str = "what was done stays; the next `landfall up` goes on from there";
+    let run = &report.summary.id;
+    if outcome != Outcome::Failed {
+        return Failure::new(Exit::Interrupted, format!("the run {run} was cancelled")).help(NEXT);
+    }
+    let mut failure = Failure::failed(format!("the run {run} failed"));
+    let mut helps: Vec<&str> = Vec::new();
+    for (operation, why) in report.failures() {
+        failure.causes.push(format!("{} {}: {}", operation.kind, operation.address, why.message));
+        if let Some(help) = why.help.as_deref().filter(|help| !helps.contains(help)) {
+            helps.push(help);
         }
     }
+    helps.push(NEXT);
+    failure.help(helps.join("\n      "))
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -1,6 +1,7 @@
 //! `landfall up`: plan, ask, build, apply, release.
 
 use landfall_deploy::consent::questions;
+use landfall_deploy::preflight::Preflight;
 use landfall_deploy::{Consent, Question, Site, SoftDeletedChoice, Survey};
 use landfall_engine::{Lease, Outcome, Report};
 use landfall_plan::Detail;
@@ -23,27 +24,68 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
 
     let mut consent = support::consent(&args.consent)?;
     let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
-    let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
+    let mut survey =
+        site.survey(blueprint.clone(), builds.clone(), &consent.adopt).await.map_err(target::failure)?;
     show(&survey, ui);
     if survey.plan.is_empty() {
         return support::unchanged(&site, &survey, ui).await;
     }
     ask(&survey, &mut consent, ui)?;
-    let preflight =
-        landfall_deploy::preflight::preflight(&site.target, &survey).await.map_err(target::failure)?;
-    support::refuse_obstacles(&preflight)?;
+    let mut checked = preflight(&site, &survey, &consent).await?;
     let summary = survey.plan.summary();
     let changes = summary.create + summary.update + summary.replace + summary.delete + summary.adopt;
     if !ui.confirm(&format!("Make {}?", count(changes, "change")))? {
         return Err(Failure::refused("nothing was changed: the answer was no"));
     }
+    if recover_first(&site, &lease, &survey, &consent, ui).await? {
+        survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
+        checked = preflight(&site, &survey, &consent).await?;
+    }
     let run = Run::start(ui);
     let report = site
-        .apply(&lease, "up", &survey, &preflight, &consent, run.events(), run.cancel())
+        .apply(&lease, "up", &survey, &checked, &consent, run.events(), run.cancel())
         .await
         .map_err(target::failure);
     run.finish().await;
     conclude(&site, &survey, &report?, ui).await
+}
+
+/// What is known to fail is refused before the first write.
+async fn preflight(site: &Site, survey: &Survey, consent: &Consent) -> Result<Preflight, Failure> {
+    let found = landfall_deploy::preflight::preflight(&site.target, survey, consent)
+        .await
+        .map_err(target::failure)?;
+    support::refuse_obstacles(&found)?;
+    Ok(found)
+}
+
+/// Brings deleted vaults back in a run of their own; true when there were any. Which secrets they hold, and so
+/// what the services refer to, shows only then.
+async fn recover_first(
+    site: &Site,
+    lease: &Lease,
+    survey: &Survey,
+    consent: &Consent,
+    ui: &Ui,
+) -> Result<bool, Failure> {
+    if consent.soft_deleted != Some(SoftDeletedChoice::Recover) || survey.plan.soft_deleted.is_empty() {
+        return Ok(false);
+    }
+    let mut first = survey.clone();
+    let vaults: Vec<_> = survey.plan.soft_deleted.iter().map(|deleted| deleted.address.clone()).collect();
+    first.restrict(&vaults);
+    let checked = preflight(site, &first, consent).await?;
+    let run = Run::start(ui);
+    let report = site
+        .apply(lease, "up: recover", &first, &checked, consent, run.events(), run.cancel())
+        .await
+        .map_err(target::failure);
+    run.finish().await;
+    let report = report?;
+    match report.outcome() {
+        Some(Outcome::Done) => Ok(true),
+        outcome => Err(support::unsuccessful(outcome.unwrap_or(Outcome::Failed), &report)),
+    }
 }
 
 /// Ends what an interrupted run had under way, so that the plan sees a world at rest.
