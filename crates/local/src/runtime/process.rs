@@ -141,11 +141,16 @@ pub(crate) fn tree(pid: u32) -> Vec<u32> {
     all
 }
 
-/// When a process started, in the kernel's ticks: with its number, this names it for good.
+/// When a running process started, in the kernel's ticks: with its number, this names it for good. `None` when it
+/// has ended, also while nobody has taken its exit status yet.
 fn start_time(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold spaces.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18).map(str::to_owned)
 }
 
 /// Ends processes recorded in `folder` that still run, and forgets them all.

@@ -11,7 +11,7 @@ use crate::world::arm::kind::{
 };
 use crate::world::arm::operations::{self, Verb};
 use crate::world::arm::refusal::Refusal;
-use crate::world::arm::{Resource, put, stamp};
+use crate::world::arm::{Resource, put, stamp, without_nulls};
 use crate::world::{Method, Response, World};
 
 pub(super) const KIND: Kind = Kind {
@@ -95,6 +95,8 @@ impl Rules for Apps {
         {
             template.shift_remove("revisionSuffix");
         }
+        // az stumbles over nulls where a list or an object may stand.
+        change.body = without_nulls(&change.body);
         let properties = &change.body["properties"];
         revisions::judge(world, change.id, properties)?;
         put(&mut change.private, "secrets", Value::Object(values));

@@ -167,6 +167,7 @@ fn an_app_is_made_when_its_revision_works() {
     assert_eq!(stage.operation(&begun)["status"], "Succeeded");
     assert_eq!(stage.traffic(), share("web--0000001", 100));
     let shown = stage.get(&app()).body;
+    assert!(!shown.to_string().contains("null"), "az stumbles over nulls: {shown}");
     let properties = &shown["properties"];
     assert_eq!(properties["provisioningState"], "Succeeded");
     assert_eq!(properties["latestRevisionName"], "web--0000001");
