@@ -30,6 +30,8 @@ pub(crate) struct Family {
     pub(crate) detect: fn(&Folder) -> Result<Option<Application>, Error>,
     /// The programs of this machine that shape the image.
     pub(crate) tools: &'static [&'static str],
+    /// The lock file that its build adds to a source that has none.
+    pub(crate) writes_lock: Option<&'static str>,
     /// The folders whose content shapes the image: the source, and what the build reads beside it.
     pub(crate) reads: fn(&Path) -> Result<Vec<PathBuf>, Error>,
     /// Builds the application and packs its layers.

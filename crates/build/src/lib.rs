@@ -137,7 +137,11 @@ pub fn build(spec: &Spec, scratch: &Path, log: &mut dyn FnMut(&str)) -> Result<I
     let mut job = Job { spec, app: &app, source: &source, work, shared, shelf: &shelf, log };
     let assembly = (family.assemble)(&mut job)?;
     let record = Record::of(&assembly, spec.port.or(app.port));
-    layers::write_whole(&record_path, &serde_json::to_vec(&record).expect("a record is plain text"))?;
+    let bytes = serde_json::to_vec(&record).expect("a record is plain text");
+    layers::write_whole(&record_path, &bytes)?;
+    if let Some(now) = (Subject { spec, family, app: &app }).with_lock_only(&source)? {
+        layers::write_whole(&images.join(now.as_str()), &bytes)?;
+    }
     let mut image = record.image(&shelf, &tag).expect("the layers were just written");
     image.unchanged = false;
     log(&format!("built {} ({} layers, {} kB)", image.digest, image.layers.len(), image.size() / 1000));
@@ -189,6 +193,19 @@ impl Subject<'_> {
             }
         }
         Ok((Fingerprint(mixer.hex()), source))
+    }
+
+    /// The fingerprint after a build that added a lock file to the source and nothing else: the image is that of
+    /// the source with the file, too. A source that was edited meanwhile is another source.
+    fn with_lock_only(&self, before: &Source) -> Result<Option<Fingerprint>, Error> {
+        let Some(lock) = self.family.writes_lock else { return Ok(None) };
+        let reads_itself = (self.family.reads)(&self.spec.dir)?.len() == 1;
+        if !reads_itself || before.has(lock) || !self.spec.dir.join(lock).is_file() {
+            return Ok(None);
+        }
+        let (now, after) = self.fingerprint()?;
+        let same = after.has(lock) && after.without_file(lock).hash()? == before.hash()?;
+        Ok(same.then_some(now))
     }
 
     fn source(&self) -> Result<Source, Error> {

@@ -140,6 +140,16 @@ impl Source {
         self
     }
 
+    /// Leaves out one file.
+    pub(crate) fn without_file(mut self, path: &str) -> Source {
+        self.files.retain(|file| file.path != path);
+        self
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file.path == path)
+    }
+
     pub(crate) fn full(&self, file: &SourceFile) -> PathBuf {
         self.root.join(&file.path)
     }

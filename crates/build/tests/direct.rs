@@ -682,3 +682,19 @@ fn other_tools_read_the_image() {
     let copy = format!("dir:{}", scratch.path().join("copy").display());
     skopeo(&["--insecure-policy", "copy", &source, &copy]);
 }
+
+#[test]
+fn the_lock_file_that_cargo_writes_does_not_make_another_build() {
+    if !has("cargo") || !has("cc") {
+        return println!("skipped: no cargo or no cc");
+    }
+    let manifest = "[workspace]\n[package]\nname = \"unlocked\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+    let dir = project(&[("Cargo.toml", manifest), ("src/main.rs", "fn main() {}")]);
+    let scratch = tempfile::tempdir().unwrap();
+    let spec = spec("web", dir.path(), None);
+    let first = build(&spec, scratch.path());
+    assert!(dir.path().join("Cargo.lock").is_file());
+    let second = build(&spec, scratch.path());
+    assert!(second.unchanged);
+    assert_eq!(second.digest, first.digest);
+}

@@ -14,6 +14,7 @@ pub(crate) const FAMILY: Family = Family {
     looks_for: "package.json (Node)",
     detect,
     tools: &["node", "npm"],
+    writes_lock: None,
     reads: reads_itself,
     assemble,
 };

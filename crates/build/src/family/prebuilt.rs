@@ -11,6 +11,7 @@ pub(crate) const FAMILY: Family = Family {
     looks_for: "a program for Linux (an executable ELF file)",
     detect,
     tools: &[],
+    writes_lock: None,
     reads: reads_itself,
     assemble,
 };

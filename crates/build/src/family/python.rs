@@ -14,6 +14,7 @@ pub(crate) const FAMILY: Family = Family {
     looks_for: "requirements.txt, pyproject.toml or Pipfile (Python)",
     detect,
     tools: &["python3", "python"],
+    writes_lock: None,
     reads: reads_itself,
     assemble,
 };

@@ -9,8 +9,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub(crate) const FAMILY: Family =
-    Family { looks_for: "Cargo.toml (Rust)", detect, tools: &["cargo", "rustc", "cc"], reads, assemble };
+pub(crate) const FAMILY: Family = Family {
+    looks_for: "Cargo.toml (Rust)",
+    detect,
+    tools: &["cargo", "rustc", "cc"],
+    writes_lock: Some("Cargo.lock"),
+    reads,
+    assemble,
+};
 
 /// Crates that make a program a web server, the most telling first.
 const FRAMEWORKS: &[&str] =

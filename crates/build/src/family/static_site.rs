@@ -4,8 +4,14 @@ use super::{Assembly, Family, Folder, Job, application, reads_itself};
 use crate::tree::Tree;
 use crate::{Application, Error, Holds, Kind, base, elf, source};
 
-pub(crate) const FAMILY: Family =
-    Family { looks_for: "index.html (a static site)", detect, tools: &[], reads: reads_itself, assemble };
+pub(crate) const FAMILY: Family = Family {
+    looks_for: "index.html (a static site)",
+    detect,
+    tools: &[],
+    writes_lock: None,
+    reads: reads_itself,
+    assemble,
+};
 
 /// Where the site lies in the image.
 const SITE: &str = "app/site";
