@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::front::client;
@@ -120,12 +121,23 @@ pub fn state_folder(folder: &Path) -> PathBuf {
 pub async fn start(folder: &Path, exe: &Path, launch: &Launch) -> Result<Started, Error> {
     let state = state_folder(folder);
     make_folder(&state)?;
-    if let Some(running) = running(&state)? {
-        return answering(&state, running, None).await.map(Started::Already);
+    let begun = Instant::now();
+    loop {
+        if let Some(running) = running(&state)?
+            && let Some(status) = answering(&state, running, None).await?
+        {
+            return Ok(Started::Already(status));
+        }
+        let log = state.join("local.log");
+        let child = spawn(exe, &state, launch, &log)?;
+        if let Some(status) = answering(&state, Running { said: None }, Some(child)).await? {
+            return Ok(Started::Now(status));
+        }
+        // One that was ending, or another's start that failed, was in the way.
+        if begun.elapsed() > START_WAIT_MAX {
+            return Err(Error::Start { reason: "others start and end in the same folder".into(), log });
+        }
     }
-    let log = state.join("local.log");
-    let child = spawn(exe, &state, launch, &log)?;
-    answering(&state, Running { said: None }, Some((child, &log))).await.map(Started::Now)
 }
 
 /// Ends the local Azure of `folder`: asks it to, waits, and kills it when it does not.
@@ -141,13 +153,15 @@ pub async fn stop(folder: &Path) -> Result<Stopped, Error> {
     let Some(said) = running.said.or(wait_said(&state).await) else {
         return Err(Error::AlreadyRunning { folder: state, pid: None });
     };
-    signal(said.status.pid, nix::sys::signal::Signal::SIGTERM);
-    if wait_unlocked(&state, STOP_WAIT_MAX).await? {
-        return Ok(Stopped::Gracefully);
+    signal(said.status.pid, Signal::SIGTERM);
+    let gracefully = wait_unlocked(&state, STOP_WAIT_MAX).await?;
+    if !gracefully {
+        signal(said.status.pid, Signal::SIGKILL);
+        wait_unlocked(&state, STOP_WAIT_MAX).await?;
     }
-    signal(said.status.pid, nix::sys::signal::Signal::SIGKILL);
-    wait_unlocked(&state, STOP_WAIT_MAX).await?;
-    Ok(Stopped::Killed)
+    // The lock is let go a moment before the process is gone.
+    wait_gone(said.status.pid).await;
+    Ok(if gracefully { Stopped::Gracefully } else { Stopped::Killed })
 }
 
 /// The running local Azure of `folder`, `None` when there is none.
@@ -160,7 +174,7 @@ pub async fn status(folder: &Path) -> Result<Option<Status>, Error> {
         return Ok(None);
     }
     match running(&state)? {
-        Some(running) => answering(&state, running, None).await.map(Some),
+        Some(running) => answering(&state, running, None).await,
         None => Ok(None),
     }
 }
@@ -233,8 +247,11 @@ pub(crate) fn make_folder(state: &Path) -> Result<(), Error> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
     made.map_err(|source| Error::File { action: "make", path: state.to_owned(), source })?;
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(state, owner_only)
-        .map_err(|source| Error::File { action: "protect", path: state.to_owned(), source })
+    std::fs::set_permissions(state, owner_only).map_err(|source| Error::File {
+        action: "protect",
+        path: state.to_owned(),
+        source,
+    })
 }
 
 /// The lock that a running local Azure holds on its state folder; let go by the system when the process ends.
@@ -250,6 +267,8 @@ impl Hold {
         // Who only asks whether one runs has the lock for an instant.
         for _ in 0..20 {
             if let Some(file) = try_lock(state)? {
+                // What a killed one left behind.
+                let _ = std::fs::remove_file(state.join("server.json"));
                 return Ok(Hold { _file: file, state: state.to_owned() });
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -277,13 +296,8 @@ impl Drop for Hold {
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let error = |source| Error::File { action: "write", path: path.to_owned(), source };
     let part = path.with_extension("part");
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&part)
-        .map_err(error)?;
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(error)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
     std::fs::rename(&part, path).map_err(error)
 }
@@ -311,7 +325,8 @@ fn running(state: &Path) -> Result<Option<Running>, Error> {
 fn try_lock(state: &Path) -> Result<Option<File>, Error> {
     let path = state.join("lock");
     let error = |source| Error::File { action: "lock", path: path.clone(), source };
-    let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(error)?;
+    let file =
+        File::options().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(error)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),
@@ -345,31 +360,54 @@ async fn wait_unlocked(state: &Path, max: Duration) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Waits until it has said where it is and answers there; `child` is watched when it was just started.
+/// Waits until a process is gone, or is only kept for its parent to look at.
+async fn wait_gone(pid: u32) {
+    const GONE_WAIT_MAX: Duration = Duration::from_secs(5);
+    let begun = Instant::now();
+    let there = || {
+        let Ok(number) = i32::try_from(pid) else { return false };
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let ended = stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+        !ended && nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None).is_ok()
+    };
+    while there() && begun.elapsed() < GONE_WAIT_MAX {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until it has said where it is and answers there; `child` is watched when it was just started. `None`: it was
+/// another process's, and has ended.
 async fn answering(
     state: &Path,
     running: Running,
-    mut child: Option<(Child, &PathBuf)>,
-) -> Result<Status, Error> {
+    mut child: Option<Child>,
+) -> Result<Option<Status>, Error> {
     let begun = Instant::now();
     let mut known = running.said;
     let mut last = String::from("it said nothing");
     loop {
-        if let Some((child, log)) = &mut child
-            && let Ok(Some(ended)) = child.try_wait()
-        {
-            // Two starts at once: the other one's process serves.
-            if said(state).is_none_or(|said| said.status.pid == child.id()) || self::running(state)?.is_none() {
-                let reason = tail(log).unwrap_or_else(|| format!("it ended at once ({ended})"));
-                return Err(Error::Start { reason, log: log.to_path_buf() });
+        let ended = match &mut child {
+            Some(child) => child.try_wait().unwrap_or_default(),
+            None => None,
+        };
+        if let Some(ended) = ended {
+            // Two starts at once: the other one's process has the lock, and is waited for like any.
+            if self::running(state)?.is_none() {
+                let log = state.join("local.log");
+                let reason = tail(&log).unwrap_or_else(|| format!("it ended at once ({ended})"));
+                return Err(Error::Start { reason, log });
             }
+            child = None;
+        }
+        if child.is_none() && self::running(state)?.is_none() {
+            return Ok(None);
         }
         if known.is_none() {
             known = said(state);
         }
         if let Some(found) = &known {
             match ask(&found.status).await {
-                Ok(status) => return Ok(status),
+                Ok(status) => return Ok(Some(status)),
                 Err(reason) => last = reason,
             }
             // It may have been what an earlier process left behind.
@@ -393,13 +431,8 @@ async fn ask(known: &Status) -> Result<Status, String> {
 
 fn spawn(exe: &Path, state: &Path, launch: &Launch, log: &Path) -> Result<Child, Error> {
     let error = |source| Error::File { action: "write", path: log.to_owned(), source };
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(log)
-        .map_err(error)?;
+    let file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(log).map_err(error)?;
     let second = file.try_clone().map_err(error)?;
     Command::new(exe)
         .args(run_arguments(&std::path::absolute(state).unwrap_or_else(|_| state.to_owned()), launch))
@@ -412,7 +445,7 @@ fn spawn(exe: &Path, state: &Path, launch: &Launch, log: &Path) -> Result<Child,
         .map_err(|source| Error::File { action: "run", path: exe.to_owned(), source })
 }
 
-fn signal(pid: u32, signal: nix::sys::signal::Signal) {
+fn signal(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
         // Gone already is what we want.
         let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);

@@ -10,8 +10,8 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::http::{ClientOptions, RequestContent, RetryOptions, Transport, Url};
 use azure_core::time::{Duration, OffsetDateTime};
 use azure_storage_blob::models::{
-    BlobClientGetPropertiesResultHeaders, BlobContainerClientGetPropertiesResultHeaders, BlockListType,
-    BlockLookupList, BlockBlobClientUploadOptions,
+    BlobClientGetPropertiesResultHeaders, BlobContainerClientGetPropertiesResultHeaders,
+    BlockBlobClientUploadOptions, BlockListType, BlockLookupList,
 };
 use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
 use common::Local;
@@ -64,7 +64,9 @@ async fn account() -> (Local, BlobServiceClient) {
 
 fn code(error: &azure_core::Error) -> String {
     match error.kind() {
-        azure_core::error::ErrorKind::HttpResponse { error_code, .. } => error_code.clone().unwrap_or_default(),
+        azure_core::error::ErrorKind::HttpResponse { error_code, .. } => {
+            error_code.clone().unwrap_or_default()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -86,7 +88,8 @@ async fn containers_and_blobs_come_and_go() {
     assert!(!blob.exists().await.expect("asked"));
     blob.upload(RequestContent::from(b"hello world".to_vec()), None).await.expect("uploaded");
     let once = BlockBlobClientUploadOptions::default().if_not_exists();
-    let error = blob.upload(RequestContent::from(b"again".to_vec()), Some(once)).await.expect_err("it is there");
+    let error =
+        blob.upload(RequestContent::from(b"again".to_vec()), Some(once)).await.expect_err("it is there");
     assert_eq!(code(&error), "BlobAlreadyExists");
     let body = blob.download(None).await.expect("downloaded").body.collect().await.expect("bytes");
     assert_eq!(&body[..], b"hello world");
@@ -139,9 +142,16 @@ async fn blocks_are_put_together_and_survive_a_restart() {
     let blob = container.blob_client("parts");
     let block = blob.block_blob_client();
     let (one, two) = (vec![1u8; 700_000], vec![2u8; 300_000]);
-    block.stage_block(b"0001", one.len() as u64, RequestContent::from(one.clone()), None).await.expect("staged");
-    block.stage_block(b"0002", two.len() as u64, RequestContent::from(two.clone()), None).await.expect("staged");
-    let list = block.get_block_list(BlockListType::All, None).await.expect("a list").into_model().expect("a list");
+    block
+        .stage_block(b"0001", one.len() as u64, RequestContent::from(one.clone()), None)
+        .await
+        .expect("staged");
+    block
+        .stage_block(b"0002", two.len() as u64, RequestContent::from(two.clone()), None)
+        .await
+        .expect("staged");
+    let list =
+        block.get_block_list(BlockListType::All, None).await.expect("a list").into_model().expect("a list");
     assert_eq!(list.uncommitted_blocks.map(|blocks| blocks.len()), Some(2));
     local.kill().await;
 
@@ -149,14 +159,17 @@ async fn blocks_are_put_together_and_survive_a_restart() {
     let container = service(&local).await.blob_container_client("big");
     let blob = container.blob_client("parts");
     let block = blob.block_blob_client();
-    let lookup =
-        BlockLookupList { latest: Some(vec![b"0002".to_vec(), b"0001".to_vec()]), ..BlockLookupList::default() };
+    let lookup = BlockLookupList {
+        latest: Some(vec![b"0002".to_vec(), b"0001".to_vec()]),
+        ..BlockLookupList::default()
+    };
     block.commit_block_list(lookup.try_into().expect("XML"), None).await.expect("committed");
     let body = blob.download(None).await.expect("downloaded").body.collect().await.expect("bytes");
     assert_eq!(body.len(), 1_000_000);
     assert!(body[..300_000].iter().all(|byte| *byte == 2) && body[300_000..].iter().all(|byte| *byte == 1));
     let unknown = BlockLookupList { latest: Some(vec![b"9999".to_vec()]), ..BlockLookupList::default() };
-    let error = block.commit_block_list(unknown.try_into().expect("XML"), None).await.expect_err("no such block");
+    let error =
+        block.commit_block_list(unknown.try_into().expect("XML"), None).await.expect_err("no such block");
     assert_eq!(code(&error), "InvalidBlockList");
     local.stop().await;
 }
@@ -179,7 +192,13 @@ async fn large_content_is_uploaded_and_read_in_parts() {
 }
 
 /// One request with a token of the owner's.
-async fn by_hand(local: &Local, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> reqwest::Response {
+async fn by_hand(
+    local: &Local,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> reqwest::Response {
     let token = local.token("https://storage.azure.com").await;
     let mut request = local
         .http
@@ -202,7 +221,8 @@ async fn ranges_conditions_and_folders() {
     let (local, _) = account().await;
     assert_eq!(by_hand(&local, "PUT", "/c01?restype=container", &[], "").await.status(), 201);
     let kind = ("x-ms-blob-type", "BlockBlob");
-    let put = by_hand(&local, "PUT", "/c01/dir/one", &[kind, ("content-type", "text/plain")], "0123456789").await;
+    let put =
+        by_hand(&local, "PUT", "/c01/dir/one", &[kind, ("content-type", "text/plain")], "0123456789").await;
     assert_eq!(put.status(), 201);
     let etag = header(&put, "etag");
     by_hand(&local, "PUT", "/c01/dir/two", &[kind], "x").await;
@@ -215,7 +235,10 @@ async fn ranges_conditions_and_folders() {
     let tail = by_hand(&local, "GET", "/c01/dir/one", &[("range", "bytes=8-")], "").await;
     assert_eq!(tail.text().await.expect("text"), "89");
     let outside = by_hand(&local, "GET", "/c01/dir/one", &[("range", "bytes=10-")], "").await;
-    assert_eq!((outside.status().as_u16(), header(&outside, "x-ms-error-code")), (416, "InvalidRange".into()));
+    assert_eq!(
+        (outside.status().as_u16(), header(&outside, "x-ms-error-code")),
+        (416, "InvalidRange".into())
+    );
     let head = by_hand(&local, "HEAD", "/c01/dir/one", &[], "").await;
     assert_eq!((head.status().as_u16(), header(&head, "content-length")), (200, "10".into()));
 
@@ -230,11 +253,13 @@ async fn ranges_conditions_and_folders() {
     let bad = by_hand(&local, "PUT", "/c01/dir/one", &[kind, ("content-md5", "AAAA")], "x").await;
     assert_eq!((bad.status().as_u16(), header(&bad, "x-ms-error-code")), (400, "Md5Mismatch".into()));
 
-    let list = by_hand(&local, "GET", "/c01?restype=container&comp=list&delimiter=/&maxresults=1", &[], "").await;
+    let list =
+        by_hand(&local, "GET", "/c01?restype=container&comp=list&delimiter=/&maxresults=1", &[], "").await;
     let text = list.text().await.expect("text");
     assert!(text.contains("<BlobPrefix><Name>dir/</Name></BlobPrefix>"), "{text}");
     assert!(text.contains("<NextMarker>top</NextMarker>"), "{text}");
-    let next = by_hand(&local, "GET", "/c01?restype=container&comp=list&delimiter=/&marker=top", &[], "").await;
+    let next =
+        by_hand(&local, "GET", "/c01?restype=container&comp=list&delimiter=/&marker=top", &[], "").await;
     let text = next.text().await.expect("text");
     assert!(text.contains("<Name>top</Name>") && text.contains("<NextMarker></NextMarker>"), "{text}");
     local.stop().await;
@@ -252,11 +277,23 @@ async fn the_owner_has_no_data_role_and_tokens_are_for_storage() {
     );
     let url = format!("https://st1{}/c01/x", local.env("BLOB_SUFFIX"));
     let arm = local.token(local.arm()).await;
-    let answer =
-        local.http.get(&url).bearer_auth(arm).header("x-ms-version", "2024-11-04").send().await.expect("an answer");
-    assert_eq!((answer.status().as_u16(), header(&answer, "x-ms-error-code")), (401, "InvalidAuthenticationInfo".into()));
+    let answer = local
+        .http
+        .get(&url)
+        .bearer_auth(arm)
+        .header("x-ms-version", "2024-11-04")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "x-ms-error-code")),
+        (401, "InvalidAuthenticationInfo".into())
+    );
     let answer = local.http.get(&url).header("x-ms-version", "2024-11-04").send().await.expect("an answer");
-    assert_eq!((answer.status().as_u16(), header(&answer, "x-ms-error-code")), (401, "NoAuthenticationInformation".into()));
+    assert_eq!(
+        (answer.status().as_u16(), header(&answer, "x-ms-error-code")),
+        (401, "NoAuthenticationInformation".into())
+    );
     assert!(header(&answer, "www-authenticate").contains("resource_id=https://storage.azure.com"));
     local.stop().await;
 }

@@ -69,7 +69,8 @@ async fn bodies_have_a_limit_and_what_is_broken_is_refused() {
     }
     let answer = local.http.request("TRACE".parse().unwrap(), &url).send().await.unwrap();
     assert_eq!(answer.status(), 405);
-    let broken = local.http.put(&url).bearer_auth(&token).header("content-type", "application/json").body("{");
+    let broken =
+        local.http.put(&url).bearer_auth(&token).header("content-type", "application/json").body("{");
     let status = broken.send().await.unwrap().status();
     assert_eq!(status, 400);
     // And it goes on.
@@ -122,7 +123,8 @@ async fn a_browser_gets_a_page_and_what_others_wrote_is_escaped() {
     let local = Local::start().await;
     local.group().await;
     let _ = local.http.get(format!("{}/subscriptions/<script>x", local.arm())).send().await;
-    let page = local.http.get(format!("{}/", local.arm())).header("accept", "text/html").send().await.unwrap();
+    let page =
+        local.http.get(format!("{}/", local.arm())).header("accept", "text/html").send().await.unwrap();
     assert_eq!(page.status(), 200);
     let text = page.text().await.unwrap();
     assert!(text.contains("rg1"), "{text}");
@@ -200,7 +202,9 @@ async fn a_port_in_use_is_named_with_the_way_out() {
 async fn a_damaged_state_folder_is_refused_with_a_way_out() {
     type Damage = fn(&std::path::Path);
     let damages: [(&str, Damage); 5] = [
-        ("garbage", |db| std::fs::write(db, b"not a database, but long enough to be looked at as one").unwrap()),
+        ("garbage", |db| {
+            std::fs::write(db, b"not a database, but long enough to be looked at as one").unwrap()
+        }),
         ("nothing", |db| std::fs::write(db, b"").unwrap()),
         ("torn", |db| {
             let bytes = std::fs::read(db).unwrap();

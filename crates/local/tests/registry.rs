@@ -67,10 +67,8 @@ async fn oci_client_pushes_and_pulls() {
         let layers = vec![ImageLayer::oci_v1(data.clone(), None), ImageLayer::oci_v1(&b"second"[..], None)];
         let config = Config::oci_v1(&b"{}"[..], None);
         client.push(&image, &layers, config, &auth, None).await.expect("pushed");
-        let pulled = client
-            .pull(&image, &auth, vec![manifest::IMAGE_LAYER_MEDIA_TYPE])
-            .await
-            .expect("pulled");
+        let pulled =
+            client.pull(&image, &auth, vec![manifest::IMAGE_LAYER_MEDIA_TYPE]).await.expect("pulled");
         assert_eq!(pulled.layers.len(), 2);
         // In the order they came in.
         assert!(pulled.layers.iter().any(|layer| layer.data == data), "the large layer came back whole");
@@ -80,7 +78,10 @@ async fn oci_client_pushes_and_pulls() {
         assert!(client.blob_exists(&image, &digest(&data)).await.expect("asked"));
         let missing = Reference::with_tag(service(&local), "team/none".into(), "v1".into());
         let error = client.pull_manifest(&missing, &auth).await.expect_err("there is none");
-        assert!(format!("{error:?}").contains("NameUnknown") || format!("{error:?}").contains("NAME_UNKNOWN"), "{error:?}");
+        assert!(
+            format!("{error:?}").contains("NameUnknown") || format!("{error:?}").contains("NAME_UNKNOWN"),
+            "{error:?}"
+        );
     }
     local.stop().await;
 }
@@ -119,7 +120,8 @@ async fn skopeo_copies_inspects_and_deletes() {
     let credentials = format!("{user}:{password}");
     let certs = certs.display().to_string();
     let policy = ["--insecure-policy"];
-    let with = |arguments: &[&str]| policy.iter().chain(arguments).map(|a| (*a).to_owned()).collect::<Vec<_>>();
+    let with =
+        |arguments: &[&str]| policy.iter().chain(arguments).map(|a| (*a).to_owned()).collect::<Vec<_>>();
     let run = async |arguments: &[&str]| {
         let all = with(arguments);
         skopeo(&all.iter().map(String::as_str).collect::<Vec<_>>()).await
@@ -134,8 +136,17 @@ async fn skopeo_copies_inspects_and_deletes() {
     assert_eq!(inspected["RepoTags"], json!(["v1"]));
     // From one repository to another: layers are mounted, not sent again.
     let (ok, _, error) = run(&[
-        "copy", "--src-cert-dir", &certs, "--src-creds", &credentials, "--dest-cert-dir", &certs, "--dest-creds",
-        &credentials, &image, &second,
+        "copy",
+        "--src-cert-dir",
+        &certs,
+        "--src-creds",
+        &credentials,
+        "--dest-cert-dir",
+        &certs,
+        "--dest-creds",
+        &credentials,
+        &image,
+        &second,
     ])
     .await;
     assert!(ok, "{error}");
@@ -195,7 +206,9 @@ impl<'l> Hand<'l> {
         let scope = format!("repository:{repository}:pull,push,delete");
         let answer = local
             .http
-            .get(format!("https://{service}/oauth2/token?service={service}&scope={scope}&scope=registry:catalog:*"))
+            .get(format!(
+                "https://{service}/oauth2/token?service={service}&scope={scope}&scope=registry:catalog:*"
+            ))
             .basic_auth(user, Some(password))
             .send()
             .await
@@ -205,7 +218,13 @@ impl<'l> Hand<'l> {
         Hand { local, base: format!("https://{service}"), token }
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> reqwest::Response {
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> reqwest::Response {
         let mut request = self
             .local
             .http
@@ -262,7 +281,12 @@ async fn a_header_of_the_fronts_own_cannot_be_sent() {
     let hand = Hand::new(&local, "a").await;
     let claimed = digest(b"claimed");
     let answer = hand
-        .ask("POST", &format!("/v2/a/blobs/uploads/?digest={claimed}"), &[("x-landfall-complete-sha256", &claimed[7..])], "sent")
+        .ask(
+            "POST",
+            &format!("/v2/a/blobs/uploads/?digest={claimed}"),
+            &[("x-landfall-complete-sha256", &claimed[7..])],
+            "sent",
+        )
         .await;
     assert_eq!(answer.status(), 400);
     local.stop().await;
@@ -303,9 +327,18 @@ async fn manifests_name_what_is_there_and_lists_have_pages() {
     let mut signature: Value = serde_json::from_str(&image("signature")).expect("JSON");
     signature["artifactType"] = json!("application/x.signature");
     signature["subject"] = json!({"mediaType": kind[0].1, "digest": subject, "size": 1});
-    let put = hand.ask("PUT", &format!("/v2/a/manifests/{}", digest(signature.to_string().as_bytes())), &kind, signature.to_string()).await;
+    let put = hand
+        .ask(
+            "PUT",
+            &format!("/v2/a/manifests/{}", digest(signature.to_string().as_bytes())),
+            &kind,
+            signature.to_string(),
+        )
+        .await;
     assert_eq!((put.status().as_u16(), header(&put, "oci-subject")), (201, subject.as_str()));
-    let found = hand.ask("GET", &format!("/v2/a/referrers/{subject}?artifactType=application/x.signature"), &[], "").await;
+    let found = hand
+        .ask("GET", &format!("/v2/a/referrers/{subject}?artifactType=application/x.signature"), &[], "")
+        .await;
     assert_eq!(header(&found, "oci-filters-applied"), "artifactType");
     let found: Value = serde_json::from_str(&found.text().await.expect("text")).expect("JSON");
     assert_eq!(found["manifests"].as_array().map(Vec::len), Some(1));
@@ -362,7 +395,9 @@ async fn names_and_digests_of_every_wrong_form_are_refused() {
     ] {
         assert_eq!(hand.ask("GET", path, &[], "").await.status(), expected, "{path}");
     }
-    for body in ["", "{", "[]", "null", "{\"schemaVersion\":1}", "{\"schemaVersion\":2,\"config\":{\"digest\":7}}"] {
+    for body in
+        ["", "{", "[]", "null", "{\"schemaVersion\":1}", "{\"schemaVersion\":2,\"config\":{\"digest\":7}}"]
+    {
         let answer = hand.ask("PUT", "/v2/a/manifests/v1", &[], body).await;
         assert_eq!(answer.status(), 400, "{body}");
         assert!(answer.text().await.expect("text").contains("MANIFEST_INVALID"), "{body}");

@@ -52,7 +52,8 @@ async fn get(url: &str, ca: &[u8]) -> Result<Value, String> {
         .map_err(|e| e.to_string())?;
     let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
     let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?.to_bytes();
+    let body =
+        Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?.to_bytes();
     connection.abort();
     if status != http::StatusCode::OK {
         return Err(format!("{url} answers {status}"));

@@ -98,7 +98,8 @@ impl Contents {
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let mut sink = Sink { file: create(path).map_err(Refused::Disk)?, sha256: Sha256::new(), md5: Md5::new() };
+        let mut sink =
+            Sink { file: create(path).map_err(Refused::Disk)?, sha256: Sha256::new(), md5: Md5::new() };
         let mut gathered: Vec<Bytes> = Vec::new();
         let mut waiting = 0;
         while let Some(frame) = body.frame().await {
@@ -111,7 +112,9 @@ impl Contents {
             waiting += data.len();
             gathered.push(data);
             if waiting >= WRITE {
-                sink = blocking(move || sink.write(&std::mem::take(&mut gathered))).await.map_err(Refused::Disk)?;
+                sink = blocking(move || sink.write(&std::mem::take(&mut gathered)))
+                    .await
+                    .map_err(Refused::Disk)?;
                 (gathered, waiting) = (Vec::new(), 0);
             }
         }

@@ -54,7 +54,10 @@ mod tests {
             ("acr1.azurecr.localhost.:8443", plane(Plane::Registry { name: "acr1".into() })),
             ("st1.blob.core.localhost", plane(Plane::Blob { account: "st1".into() })),
             (".vault.localhost", Door::App(".vault.localhost".into())),
-            ("web.x.westeurope.azurecontainerapps.localhost:8443", Door::App("web.x.westeurope.azurecontainerapps.localhost".into())),
+            (
+                "web.x.westeurope.azurecontainerapps.localhost:8443",
+                Door::App("web.x.westeurope.azurecontainerapps.localhost".into()),
+            ),
             ("www.example.com", Door::App("www.example.com".into())),
         ] {
             assert_eq!(door(authority), expected, "{authority}");

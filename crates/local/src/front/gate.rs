@@ -94,7 +94,8 @@ where
             if body.size_hint().lower() > max {
                 return Err(too_large(&request));
             }
-            let upload = contents.take(Idle::new(body), max).await.map_err(|refused| refuse(&request, refused))?;
+            let upload =
+                contents.take(Idle::new(body), max).await.map_err(|refused| refuse(&request, refused))?;
             if upload.segment.length > 0 {
                 request.body = Body::Stored(vec![upload.segment.clone()]);
             }
@@ -217,7 +218,9 @@ enum Kind {
 fn kind(request: &Request) -> Kind {
     let writes = matches!(request.method, Method::Put | Method::Post | Method::Patch);
     match request.plane {
-        Plane::Registry { .. } if writes && request.path.contains("/blobs/uploads/") => Kind::Upload(LAYER_MAX),
+        Plane::Registry { .. } if writes && request.path.contains("/blobs/uploads/") => {
+            Kind::Upload(LAYER_MAX)
+        }
         Plane::Blob { .. } if request.method == Method::Put => {
             match request.query("comp").map(str::to_ascii_lowercase).as_deref() {
                 None if request.query("restype").is_none() => Kind::Upload(UPLOAD_MAX),
@@ -245,7 +248,8 @@ fn refuse(request: &Request, refused: Refused) -> Response {
         ),
         Refused::Disk(error) => {
             tracing::error!(error = %error, "an upload cannot be kept");
-            let message = format!("Local Azure cannot keep the upload: {error}. Free space and send it again.");
+            let message =
+                format!("Local Azure cannot keep the upload: {error}. Free space and send it again.");
             refusal(&request.plane, 500, "InternalError", &message, &request.id)
         }
     }
@@ -253,11 +257,13 @@ fn refuse(request: &Request, refused: Refused) -> Response {
 
 fn too_large(request: &Request) -> Response {
     let (code, message) = match request.plane {
-        Plane::Blob { .. } => ("RequestBodyTooLarge", "The request body is too large and exceeds the maximum permissible limit."),
-        Plane::Arm => (
-            "RequestContentTooLarge",
-            "The request content size exceeds the maximum size of 4 MB.",
+        Plane::Blob { .. } => (
+            "RequestBodyTooLarge",
+            "The request body is too large and exceeds the maximum permissible limit.",
         ),
+        Plane::Arm => {
+            ("RequestContentTooLarge", "The request content size exceeds the maximum size of 4 MB.")
+        }
         _ => ("RequestEntityTooLarge", "The request body is larger than what is taken here."),
     };
     refusal(&request.plane, 413, code, message, &request.id)

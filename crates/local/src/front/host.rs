@@ -31,7 +31,11 @@ struct Inner {
 
 impl Host {
     pub(crate) fn new(world: World, store: Store, contents: Contents) -> Host {
-        Host { inner: Mutex::new(Inner { world, store, broken: false }), version: watch::Sender::new(0), contents }
+        Host {
+            inner: Mutex::new(Inner { world, store, broken: false }),
+            version: watch::Sender::new(0),
+            contents,
+        }
     }
 
     /// Applies an input now. When the journal cannot take it, the world is as it was before and nothing has

@@ -97,7 +97,10 @@ pub async fn serve(
         }
     };
     if let Some(key) = contents.missing(world.registries.segments().chain(world.blobs.segments())) {
-        return Err(Error::Damaged { folder: home.folder.clone(), reason: format!("the content {key} is missing") });
+        return Err(Error::Damaged {
+            folder: home.folder.clone(),
+            reason: format!("the content {key} is missing"),
+        });
     }
     world.config.authority = format!("localhost:{port}");
     world.config.port = port;
@@ -124,7 +127,12 @@ pub async fn serve(
 
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(listen::serve(main, Some(certificates.server_config()?), Main(front.clone()), stopped.clone()));
+    tasks.spawn(listen::serve(
+        main,
+        Some(certificates.server_config()?),
+        Main(front.clone()),
+        stopped.clone(),
+    ));
     tasks.spawn(listen::serve(identity, None, IdentityEndpoint(front.clone()), stopped.clone()));
     tasks.spawn(tick(host.clone(), stopped.clone()));
     tasks.spawn(plain::follow(front.clone(), ports, stopped.clone()));
@@ -173,8 +181,11 @@ impl Home {
             (State::Memory(None), Some(temporary)) => temporary.path().to_owned(),
             (State::Memory(None), None) => std::env::temp_dir(),
         };
-        let folder = std::path::absolute(&folder)
-            .map_err(|source| Error::File { action: "find", path: folder, source })?;
+        let folder = std::path::absolute(&folder).map_err(|source| Error::File {
+            action: "find",
+            path: folder,
+            source,
+        })?;
         make_folder(&folder)?;
         // A world in memory may be started beside one that is kept: their contents must not mix.
         let passing = matches!(state, State::Memory(_)).then(|| folder.join("memory"));
@@ -216,8 +227,11 @@ fn read_types(folder: &Path) -> Result<Types, Error> {
 
 /// Replaces the faults by those of a file.
 fn load_faults(host: &Host, config: &Config, file: &Path) -> Result<(), Error> {
-    let text = std::fs::read(file)
-        .map_err(|source| Error::File { action: "read", path: file.to_owned(), source })?;
+    let text = std::fs::read(file).map_err(|source| Error::File {
+        action: "read",
+        path: file.to_owned(),
+        source,
+    })?;
     let bad = |why: String| Error::Option(format!("{} is no list of faults: {why}", file.display()));
     let list: Vec<serde_json::Value> = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
     let send = |method, body: Body| {
@@ -234,7 +248,8 @@ fn load_faults(host: &Host, config: &Config, file: &Path) -> Result<(), Error> {
     };
     send(Method::Delete, Body::Empty)?;
     for (place, fault) in list.iter().enumerate() {
-        let answer = send(Method::Post, Body::Bytes(fault.to_string().into_bytes()))?.response.unwrap_or_default();
+        let answer =
+            send(Method::Post, Body::Bytes(fault.to_string().into_bytes()))?.response.unwrap_or_default();
         if answer.status >= 300 {
             let said = match &answer.body {
                 Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -301,7 +316,9 @@ fn status(config: &Config, ca_file: &Path, identity: String, runtime: String, st
         ("LOGS_URL", origin),
     ];
     let state = match state {
-        State::Folder(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()).display().to_string(),
+        State::Folder(folder) => {
+            std::path::absolute(folder).unwrap_or_else(|_| folder.clone()).display().to_string()
+        }
         State::Memory(_) => "memory".into(),
     };
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);

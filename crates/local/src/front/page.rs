@@ -6,11 +6,13 @@ use http::HeaderValue;
 
 use super::gate::{Answer, full};
 use super::router::Front;
+use crate::runtime::status::App;
 use crate::world::World;
 use crate::world::arm::operations::Status;
 
 /// Renders the page. It loads nothing from elsewhere and has no script.
-pub(crate) fn show(front: &Front) -> Answer {
+pub(crate) async fn show(front: &Front) -> Answer {
+    let running = front.runtime.status().await;
     let mut html = String::from(HEAD);
     let status = &front.status;
     let _ = write!(
@@ -25,8 +27,9 @@ pub(crate) fn show(front: &Front) -> Answer {
     front.host.read(|world| {
         let _ = write!(html, "<p>The clock says {}.</p>", world.now.strftime("%Y-%m-%d %H:%M:%S UTC"));
         operations(&mut html, world);
-        resources(&mut html, world);
     });
+    revisions(&mut html, front, &running.apps);
+    front.host.read(|world| resources(&mut html, world));
     requests(&mut html, front);
     html.push_str("</main></body></html>");
     let mut answer = http::Response::new(full(html));
@@ -45,7 +48,8 @@ const HEAD: &str = "<!doctype html><html lang=en><head><meta charset=utf-8><meta
 
 fn operations(html: &mut String, world: &World) {
     html.push_str("<h2>Under way</h2>");
-    let running: Vec<_> = world.arm.operations.values().filter(|operation| operation.status == Status::Running).collect();
+    let running: Vec<_> =
+        world.arm.operations.values().filter(|operation| operation.status == Status::Running).collect();
     if running.is_empty() {
         html.push_str("<p>Nothing.</p>");
         return;
@@ -54,11 +58,44 @@ fn operations(html: &mut String, world: &World) {
     for operation in running {
         let _ = write!(
             html,
-            "<tr><td>{}<td>{}<td>{}</tr>",
-            format!("{:?}", operation.verb),
+            "<tr><td>{:?}<td>{}<td>{}</tr>",
+            operation.verb,
             escape(&operation.resource.to_string()),
             operation.begun.strftime("%H:%M:%S")
         );
+    }
+    html.push_str("</table>");
+}
+
+fn revisions(html: &mut String, front: &Front, apps: &[App]) {
+    html.push_str("<h2>Applications</h2>");
+    if apps.is_empty() {
+        html.push_str("<p>None is deployed.</p>");
+        return;
+    }
+    let plain = front.plain_apps();
+    html.push_str("<table><tr><th>Application<th>Revision<th>Traffic<th>State<th>Replicas<th>Requests</tr>");
+    for app in apps {
+        let address =
+            plain.iter().find(|own| own.id == app.id).map(|own| own.url.clone()).unwrap_or_default();
+        for revision in &app.revisions {
+            let weight =
+                app.traffic.iter().find(|(name, _)| *name == revision.name).map_or(0, |(_, weight)| *weight);
+            let class = if revision.state == "failed" { " class=bad" } else { "" };
+            let ready = revision.replicas.iter().filter(|replica| replica.ready).count();
+            let _ = write!(
+                html,
+                "<tr><td>{}<br><small><a href=\"{}\">{}</a></small><td>{}<td>{weight} %<td{class}>{} {}<td>{ready} of {}<td>{}</tr>",
+                escape(&app.name),
+                escape(&address),
+                escape(&address),
+                escape(&revision.name),
+                escape(&revision.state),
+                escape(revision.trouble.as_deref().unwrap_or_default()),
+                revision.wanted,
+                revision.requests.answers.iter().sum::<u64>(),
+            );
+        }
     }
     html.push_str("</table>");
 }

@@ -35,8 +35,12 @@ pub(crate) async fn follow(front: Arc<Front>, mut ports: Ports, mut stop: watch:
             close(&mut open, &id);
             match ports.app(&id).await {
                 Ok((port, listeners)) => {
-                    let app =
-                        PlainApp { id: id.clone(), name, fqdn: fqdn.clone(), url: format!("http://127.0.0.1:{port}") };
+                    let app = PlainApp {
+                        id: id.clone(),
+                        name,
+                        fqdn: fqdn.clone(),
+                        url: format!("http://127.0.0.1:{port}"),
+                    };
                     let (sender, receiver) = watch::channel(false);
                     let handler = PlainPort { front: front.clone(), app: id.clone() };
                     let task = tokio::spawn(listen::serve(listeners, None, handler, receiver));

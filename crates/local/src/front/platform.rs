@@ -40,7 +40,10 @@ impl FrontPlatform {
     ) -> Result<R, Refusal> {
         let Door::Plane(Plane::Registry { name }) = doors::door(&pull.server) else {
             return Err(Refusal {
-                message: format!("Get https://{}/v2/: the registry cannot be reached from local Azure", pull.server),
+                message: format!(
+                    "Get https://{}/v2/: the registry cannot be reached from local Azure",
+                    pull.server
+                ),
                 lasting: true,
             });
         };
@@ -120,7 +123,9 @@ fn may_pull(world: &World, pull: &Pull, name: &str) -> Result<(), Refusal> {
         return refuse_unknown(&pull.server);
     };
     let unauthorized = |why: &str| {
-        format!("UNAUTHORIZED: authentication required, visit https://aka.ms/acr/authorization for more information. ({why})")
+        format!(
+            "UNAUTHORIZED: authentication required, visit https://aka.ms/acr/authorization for more information. ({why})"
+        )
     };
     match container_apps::registry_login(world, &pull.app, &pull.server) {
         Some(Login::Identity { principal: Some(principal), .. }) => {
@@ -145,5 +150,8 @@ fn may_pull(world: &World, pull: &Pull, name: &str) -> Result<(), Refusal> {
 }
 
 fn refuse_unknown(server: &str) -> Result<(), Refusal> {
-    Err(Refusal { message: format!("Get https://{server}/v2/: dial tcp: lookup {server}: no such host"), lasting: true })
+    Err(Refusal {
+        message: format!("Get https://{server}/v2/: dial tcp: lookup {server}: no such host"),
+        lasting: true,
+    })
 }

@@ -165,7 +165,8 @@ impl Front {
         let outcome = match applied {
             Ok(outcome) => outcome,
             Err(error) => {
-                let message = format!("Local Azure cannot keep its state, so nothing was changed: {}.", chain(&error));
+                let message =
+                    format!("Local Azure cannot keep its state, so nothing was changed: {}.", chain(&error));
                 return Ok(gate::refusal(&plane, 500, "InternalServerError", &message, &id));
             }
         };
@@ -227,7 +228,12 @@ impl Front {
     async fn own(&self, path: &str, request: &http::Request<Incoming>) -> Option<Response> {
         match (request.method(), path) {
             (&http::Method::GET, "/_local/status") => Some(Response::json(200, &json!(self.status))),
-            (&http::Method::GET, "/_local/apps") => Some(Response::json(200, &json!({"value": self.plain_apps()}))),
+            (&http::Method::GET, "/_local/runtime") => {
+                Some(Response::json(200, &json!(self.runtime.status().await)))
+            }
+            (&http::Method::GET, "/_local/apps") => {
+                Some(Response::json(200, &json!({"value": self.plain_apps()})))
+            }
             _ => None,
         }
     }
@@ -261,7 +267,7 @@ impl Handler for Main {
                     return front.plane(Plane::Control, &authority, "https", request).await;
                 }
                 if path == "/" && request.method() == http::Method::GET && wants_html(&request) {
-                    return Ok(page::show(front));
+                    return Ok(page::show(front).await);
                 }
                 front.plane(Plane::Arm, &authority, "https", request).await
             }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -55,12 +55,17 @@ impl Certificates {
         }
         let (pem, key) = (read(&pem_file)?, read(&key_file)?);
         let key = KeyPair::from_pem(&key).map_err(|e| damaged(folder, &format!("ca.key: {e}")))?;
-        let ca = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| damaged(folder, &format!("ca.pem: {e}")))?;
-        let issuer = Issuer::from_ca_cert_pem(&pem, key).map_err(|e| damaged(folder, &format!("ca.pem: {e}")))?;
+        let ca = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|e| damaged(folder, &format!("ca.pem: {e}")))?;
+        let issuer =
+            Issuer::from_ca_cert_pem(&pem, key).map_err(|e| damaged(folder, &format!("ca.pem: {e}")))?;
         let leaf_key = KeyPair::generate().map_err(cannot)?;
         let default = sign(&issuer, &ca, &leaf_key, &DEFAULT_NAMES)?;
-        let absolute = std::path::absolute(&pem_file)
-            .map_err(|source| Error::File { action: "read", path: pem_file, source })?;
+        let absolute = std::path::absolute(&pem_file).map_err(|source| Error::File {
+            action: "read",
+            path: pem_file,
+            source,
+        })?;
         let leaves = Mutex::default();
         Ok((Arc::new(Certificates { issuer, ca, leaf_key, default: Arc::new(default), leaves }), absolute))
     }
@@ -107,7 +112,8 @@ fn make_ca(pem_file: &Path, key_file: &Path) -> Result<(), Error> {
     params.distinguished_name.push(DnType::CommonName, "Landfall local Azure CA");
     params.distinguished_name.push(DnType::OrganizationName, "Landfall");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     let today = today();
     params.not_before = {
         let (year, month, day) = day(&today, Span::new().days(-1));
@@ -165,7 +171,11 @@ fn day(today: &Zoned, span: Span) -> (i32, u8, u8) {
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::File { action: "read", path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| Error::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn damaged(folder: &Path, reason: &str) -> Error {

@@ -170,7 +170,9 @@ impl Local {
             "principalId": principal, "principalType": "ServicePrincipal",
         }});
         let name = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("{scope}{role}").as_bytes());
-        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01");
+        let path = format!(
+            "{scope}/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01"
+        );
         let (status, answer) = self.ask("PUT", &path, Some(body)).await;
         assert_eq!(status, 201, "{answer}");
     }
@@ -230,7 +232,8 @@ pub async fn proxy() -> String {
                         break;
                     }
                 }
-                let port = first.split_whitespace().nth(1).and_then(|to| to.rsplit(':').next()?.parse::<u16>().ok());
+                let port =
+                    first.split_whitespace().nth(1).and_then(|to| to.rsplit(':').next()?.parse::<u16>().ok());
                 let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port.unwrap_or(0))).await?;
                 client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
                 tokio::io::copy_bidirectional(&mut client, &mut server).await
@@ -238,4 +241,62 @@ pub async fn proxy() -> String {
         }
     });
     address
+}
+
+/// A local Azure in another process.
+pub struct Remote {
+    status: Status,
+    http: reqwest::Client,
+    token: tokio::sync::OnceCell<String>,
+}
+
+impl Remote {
+    pub fn new(status: Status) -> Remote {
+        Remote { http: client(&status), status, token: tokio::sync::OnceCell::new() }
+    }
+
+    pub fn subscription(&self) -> String {
+        format!("/subscriptions/{}", self.status.env["SUBSCRIPTION_ID"])
+    }
+
+    /// One request to ARM as the owner; an error when no whole answer came.
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let env = &self.status.env;
+        let arm = &env["ARM_URL"];
+        let token = self.token.get_or_try_init(|| async {
+            let form = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([
+                    ("client_id", env["CLIENT_ID"].as_str()),
+                    ("client_secret", &env["CLIENT_SECRET"]),
+                    ("grant_type", "client_credentials"),
+                    ("scope", &format!("{arm}/.default")),
+                ])
+                .finish();
+            let answer = self
+                .http
+                .post(format!("{arm}/{}/oauth2/v2.0/token", env["TENANT_ID"]))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form)
+                .send()
+                .await?;
+            let body: Value = serde_json::from_str(&answer.text().await?).expect("JSON");
+            Ok::<_, reqwest::Error>(body["access_token"].as_str().expect("a token").to_owned())
+        });
+        let mut request = self
+            .http
+            .request(method.parse().expect("a method"), format!("{arm}{path}"))
+            .bearer_auth(token.await?);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
 }

@@ -1,7 +1,7 @@
 //! Who asks a storage account, and what their roles let them do.
 
-use super::refusal::refuse;
 use super::Ask;
+use super::refusal::refuse;
 use crate::world::access::{Act, allows};
 use crate::world::entra::{self, Unfit};
 use crate::world::{Method, Request, Response, World};
@@ -19,15 +19,27 @@ pub(super) enum Who {
 pub(super) fn who(world: &World, account: &str, request: &Request) -> Result<Who, Response> {
     let Some(header) = request.header("authorization") else {
         if request.query("sig").is_some() {
-            return Err(refuse(501, "NotImplemented", "Local Azure does not model shared access signatures: send an Entra token."));
+            return Err(refuse(
+                501,
+                "NotImplemented",
+                "Local Azure does not model shared access signatures: send an Entra token.",
+            ));
         }
         return Ok(Who::Anybody);
     };
     let Some(token) = entra::bearer_of(header) else {
         if header.to_ascii_lowercase().starts_with("sharedkey") {
-            return Err(refuse(501, "NotImplemented", "Local Azure does not model shared keys: send an Entra token."));
+            return Err(refuse(
+                501,
+                "NotImplemented",
+                "Local Azure does not model shared keys: send an Entra token.",
+            ));
         }
-        return Err(challenged(world, "InvalidAuthenticationInfo", "Authentication information is not given in the correct format. Check the value of Authorization header."));
+        return Err(challenged(
+            world,
+            "InvalidAuthenticationInfo",
+            "Authentication information is not given in the correct format. Check the value of Authorization header.",
+        ));
     };
     // Tokens are taken since version 2017-11-09 and need the version said.
     if request.header("x-ms-version").is_none_or(|version| version < "2017-11-09") {
@@ -92,7 +104,8 @@ impl Who {
 
     /// Writing what is not there needs `add/action` or `write`.
     pub(super) fn add(&self, world: &World, ask: &Ask<'_>) -> Result<(), Response> {
-        self.data(world, ask, "write").or_else(|refused| self.data(world, ask, "add/action").map_err(|_| refused))
+        self.data(world, ask, "write")
+            .or_else(|refused| self.data(world, ask, "add/action").map_err(|_| refused))
     }
 
     fn check(&self, world: &World, ask: &Ask<'_>, act: Act<'_>) -> Result<(), Response> {
@@ -129,7 +142,11 @@ fn nobody(world: &World, ask: &Ask<'_>) -> Response {
     let allowed = super::resource(world, ask.account)
         .is_some_and(|account| account.properties()["allowBlobPublicAccess"] == true);
     if reads && !allowed && !ask.container.is_empty() && ask.header("x-ms-version").is_none() {
-        return refuse(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.");
+        return refuse(
+            409,
+            "PublicAccessNotPermitted",
+            "Public access is not permitted on this storage account.",
+        );
     }
     challenged(
         world,

@@ -119,10 +119,11 @@ pub(super) fn replace(world: &mut World, ask: &Ask<'_>, kind: BlobKind) -> Resul
 fn copy(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Response, Response> {
     let bad = || invalid_header("x-ms-copy-source", source);
     let url = url::Url::parse(source).map_err(|_| bad())?;
-    let account = url.host_str().and_then(|host| host.strip_suffix(".blob.core.localhost")).ok_or_else(|| {
-        let message = "Local Azure copies from its own storage accounts only.";
-        refuse(404, "CannotVerifyCopySource", message)
-    })?;
+    let account =
+        url.host_str().and_then(|host| host.strip_suffix(".blob.core.localhost")).ok_or_else(|| {
+            let message = "Local Azure copies from its own storage accounts only.";
+            refuse(404, "CannotVerifyCopySource", message)
+        })?;
     let path = crate::world::http::decode(url.path());
     let (container, blob) = path.trim_start_matches('/').split_once('/').ok_or_else(bad)?;
     let from = super::resource(world, account).map(|resource| resource.id.to_string());
@@ -136,7 +137,11 @@ fn copy(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Response, Resp
         who: ask.who.clone(),
     };
     from.who.data(world, &from, "read").map_err(|_| {
-        refuse(403, "CannotVerifyCopySource", "This request is not authorized to perform this operation using this permission.")
+        refuse(
+            403,
+            "CannotVerifyCopySource",
+            "This request is not authorized to perform this operation using this permission.",
+        )
     })?;
     let original = from.blob(world).map_err(|_| missing())?.clone();
     let mut copy = replace(world, ask, original.kind)?;
@@ -243,7 +248,8 @@ pub(super) fn change<'w>(world: &'w mut World, ask: &Ask<'_>) -> Result<(&'w mut
     conditions::check(ask, Some((&blob.etag, blob.modified)))?;
     let (container, etag) = ask.change(world)?;
     let blob = container.blobs.get_mut(&ask.blob);
-    blob.map(|blob| (blob, etag)).ok_or_else(|| refuse(404, "BlobNotFound", "The specified blob does not exist."))
+    blob.map(|blob| (blob, etag))
+        .ok_or_else(|| refuse(404, "BlobNotFound", "The specified blob does not exist."))
 }
 
 /// What an operation that wrote a blob answers.
@@ -358,8 +364,12 @@ fn range_of(range: &str, size: u64) -> Result<Option<(u64, u64)>, Response> {
         },
     };
     if first >= size {
-        return Err(refuse(416, "InvalidRange", "The range specified is invalid for the current size of the resource.")
-            .with("content-range", format!("bytes */{size}")));
+        return Err(refuse(
+            416,
+            "InvalidRange",
+            "The range specified is invalid for the current size of the resource.",
+        )
+        .with("content-range", format!("bytes */{size}")));
     }
     Ok(Some((first, last.min(size - 1))))
 }

@@ -22,7 +22,11 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
         return Err(refuse(501, "NotImplemented", "Local Azure does not model Put Block From URL."));
     }
     let invalid = || {
-        refuse(400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid.")
+        refuse(
+            400,
+            "InvalidQueryParameterValue",
+            "Value for one of the query parameters specified in the request URI is invalid.",
+        )
     };
     let id = ask.request.query("blockid").ok_or_else(invalid)?;
     let length = STANDARD.decode(id).map_err(|_| invalid())?.len();
@@ -45,7 +49,11 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
         return Err(refuse(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid."));
     }
     if staged.is_some_and(|blocks| blocks.len() >= STAGED_MAX) {
-        return Err(refuse(409, "BlockCountExceedsLimit", "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks."));
+        return Err(refuse(
+            409,
+            "BlockCountExceedsLimit",
+            "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks.",
+        ));
     }
     let (container, _) = ask.change(world)?;
     container.staged.entry(ask.blob.clone()).or_default().insert(id.to_owned(), segment.clone());
@@ -64,7 +72,11 @@ pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
         Body::Empty | Body::Stored(_) => return Err(invalid()),
     };
     if named.len() > COMMITTED_MAX {
-        return Err(refuse(400, "BlockListTooLong", "The block list may not contain more than 50,000 blocks."));
+        return Err(refuse(
+            400,
+            "BlockListTooLong",
+            "The block list may not contain more than 50,000 blocks.",
+        ));
     }
     let there = ask.container(world)?;
     let empty = BTreeMap::new();
@@ -110,7 +122,11 @@ pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
     }
     let which = ask.request.query("blocklisttype").unwrap_or("committed").to_ascii_lowercase();
     if !matches!(which.as_str(), "committed" | "uncommitted" | "all") {
-        return Err(refuse(400, "InvalidQueryParameterValue", "Value for one of the query parameters specified in the request URI is invalid."));
+        return Err(refuse(
+            400,
+            "InvalidQueryParameterValue",
+            "Value for one of the query parameters specified in the request URI is invalid.",
+        ));
     }
     let block = |id: &str, size: u64| {
         format!("<Block>{}{}</Block>", xml::element("Name", id), xml::element("Size", &size.to_string()))
@@ -152,19 +168,32 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     conditions::check(ask, Some((&blob.etag, blob.modified)))?;
     let at = blob.size;
     if let Some(wanted) = ask.header("x-ms-blob-condition-appendpos") {
-        let wanted: u64 = wanted.parse().map_err(|_| invalid_header("x-ms-blob-condition-appendpos", wanted))?;
+        let wanted: u64 =
+            wanted.parse().map_err(|_| invalid_header("x-ms-blob-condition-appendpos", wanted))?;
         if wanted != at {
-            return Err(refuse(412, "AppendPositionConditionNotMet", "The append position condition specified was not met."));
+            return Err(refuse(
+                412,
+                "AppendPositionConditionNotMet",
+                "The append position condition specified was not met.",
+            ));
         }
     }
     if let Some(max) = ask.header("x-ms-blob-condition-maxsize") {
         let max: u64 = max.parse().map_err(|_| invalid_header("x-ms-blob-condition-maxsize", max))?;
         if at + length > max {
-            return Err(refuse(412, "MaxBlobSizeConditionNotMet", "The max blob size condition specified was not met."));
+            return Err(refuse(
+                412,
+                "MaxBlobSizeConditionNotMet",
+                "The max blob size condition specified was not met.",
+            ));
         }
     }
     if blob.blocks.len() >= COMMITTED_MAX {
-        return Err(refuse(409, "BlockCountExceedsLimit", "The committed block count cannot exceed the maximum limit of 50,000 blocks."));
+        return Err(refuse(
+            409,
+            "BlockCountExceedsLimit",
+            "The committed block count cannot exceed the maximum limit of 50,000 blocks.",
+        ));
     }
     let now = world.now;
     let (container, etag) = ask.change(world)?;

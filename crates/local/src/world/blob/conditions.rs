@@ -10,7 +10,9 @@ use crate::world::{Method, Response};
 /// Checks a request's conditions against what is there: etag and time of the last change, `None` for nothing.
 pub(super) fn check(ask: &Ask<'_>, there: Option<(&str, Timestamp)>) -> Result<(), Response> {
     let reads = matches!(ask.request.method, Method::Get | Method::Head);
-    let failed = || refuse(412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met.");
+    let failed = || {
+        refuse(412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met.")
+    };
     // HTTP's whole seconds.
     let modified = there.map(|(_, modified)| modified.as_second());
     if let Some(wanted) = ask.header("if-match") {

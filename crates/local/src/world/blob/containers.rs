@@ -38,7 +38,11 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let permitted = super::resource(world, ask.account)
         .is_some_and(|account| account.properties()["allowBlobPublicAccess"] == true);
     if public.is_some() && !permitted {
-        return Err(refuse(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account."));
+        return Err(refuse(
+            409,
+            "PublicAccessNotPermitted",
+            "Public access is not permitted on this storage account.",
+        ));
     }
     let now = world.now;
     let account = ask.account_mut(world);

@@ -74,9 +74,8 @@ pub(super) fn containers(world: &World, ask: &Ask<'_>) -> Result<Response, Respo
     out.push_str("<Containers>");
     let account = world.blobs.accounts.get(ask.account);
     let all = account.into_iter().flat_map(|account| &account.containers);
-    let mut entries = all
-        .filter(|(name, _)| name.starts_with(wanted.prefix) && name.as_str() >= wanted.marker)
-        .peekable();
+    let mut entries =
+        all.filter(|(name, _)| name.starts_with(wanted.prefix) && name.as_str() >= wanted.marker).peekable();
     for (name, container) in entries.by_ref().take(wanted.max) {
         out.push_str(&format!(
             "<Container>{}<Properties>{}{}<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>",
@@ -120,7 +119,9 @@ pub(super) fn blobs(world: &World, ask: &Ask<'_>) -> Result<Response, Response> 
             let rest = &name[wanted.prefix.len()..];
             let folder = match wanted.delimiter {
                 "" => None,
-                delimiter => rest.find(delimiter).map(|at| &name[..wanted.prefix.len() + at + delimiter.len()]),
+                delimiter => {
+                    rest.find(delimiter).map(|at| &name[..wanted.prefix.len() + at + delimiter.len()])
+                }
             };
             let entry = folder.unwrap_or(name);
             (entry >= wanted.marker).then_some((entry, folder.is_some(), blob))

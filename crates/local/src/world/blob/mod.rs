@@ -14,8 +14,6 @@ mod conditions;
 mod containers;
 mod list;
 mod refusal;
-#[cfg(test)]
-mod tests;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -159,8 +157,7 @@ fn serve(world: &mut World, account: &str, request: &Request) -> Result<Response
         other => other,
     };
     let who = auth::who(world, account, request)?;
-    let ask =
-        Ask { account, scope, request, container: container.to_owned(), blob: blob.to_owned(), who };
+    let ask = Ask { account, scope, request, container: container.to_owned(), blob: blob.to_owned(), who };
     let comp = request.query("comp").unwrap_or_default().to_ascii_lowercase();
     if ask.container.is_empty() {
         return account_operation(world, &ask, &comp);
@@ -178,7 +175,9 @@ fn account_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Res
         (Method::Get, "", "list") => list::containers(world, ask),
         (Method::Get | Method::Head, "account", "properties") => {
             ask.who.control(world, ask, "read")?;
-            Ok(Response::empty(200).with("x-ms-sku-name", sku(world, ask)).with("x-ms-account-kind", "StorageV2"))
+            Ok(Response::empty(200)
+                .with("x-ms-sku-name", sku(world, ask))
+                .with("x-ms-account-kind", "StorageV2"))
         }
         (Method::Get, "service", "properties") => Ok(xml::response(
             200,
@@ -201,7 +200,11 @@ fn container_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<R
 
 fn blob_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Response, Response> {
     if ask.blob.len() > 1024 {
-        return Err(refuse(400, "InvalidResourceName", "The specified resource name contains invalid characters."));
+        return Err(refuse(
+            400,
+            "InvalidResourceName",
+            "The specified resource name contains invalid characters.",
+        ));
     }
     for other in ["snapshot", "versionid"] {
         if ask.request.query(other).is_some() {
@@ -229,7 +232,8 @@ fn blob_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Respon
 
 /// Said plainly rather than answered wrongly.
 fn unmodelled(ask: &Ask<'_>, comp: &str) -> Response {
-    let message = format!("Local Azure does not model this operation ({:?}, comp={comp}).", ask.request.method);
+    let message =
+        format!("Local Azure does not model this operation ({:?}, comp={comp}).", ask.request.method);
     refuse(501, "NotImplemented", &message)
 }
 

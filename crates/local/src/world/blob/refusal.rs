@@ -5,7 +5,11 @@ use crate::world::Response;
 
 /// A refusal with storage's code and words.
 pub(super) fn refuse(status: u16, code: &str, message: &str) -> Response {
-    let body = format!("<Error><Code>{}</Code><Message>{}</Message></Error>", xml::escape(code), xml::escape(message));
+    let body = format!(
+        "<Error><Code>{}</Code><Message>{}</Message></Error>",
+        xml::escape(code),
+        xml::escape(message)
+    );
     xml::response(status, &body).with("x-ms-error-code", code)
 }
 

@@ -134,7 +134,19 @@ mod tests {
 
     #[test]
     fn what_is_no_xml_is_refused() {
-        for bad in ["", "x", "<a>", "<a></b>", "<a/><b/>", "<!DOCTYPE a><a/>", "<a>&bad;</a>", "<a>&#xD800;</a>", "<", "<a", "</a>"] {
+        for bad in [
+            "",
+            "x",
+            "<a>",
+            "<a></b>",
+            "<a/><b/>",
+            "<!DOCTYPE a><a/>",
+            "<a>&bad;</a>",
+            "<a>&#xD800;</a>",
+            "<",
+            "<a",
+            "</a>",
+        ] {
             assert_eq!(leaves(bad), None, "{bad}");
         }
     }

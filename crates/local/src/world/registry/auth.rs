@@ -150,7 +150,8 @@ pub(super) fn token(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
         (None, None) => (anybody(world, ask), false),
     };
     let Some(who) = who else { return Err(unauthorized(ask, None)) };
-    let scopes = form.iter().filter(|(name, _)| name == "scope").flat_map(|(_, scopes)| scopes.split_whitespace());
+    let scopes =
+        form.iter().filter(|(name, _)| name == "scope").flat_map(|(_, scopes)| scopes.split_whitespace());
     let access: Vec<Value> = scopes.filter_map(|scope| granted(world, ask, &who, scope)).collect();
     let expires = expiry(world, ACCESS_LIFETIME);
     let claims = json!({
@@ -176,14 +177,20 @@ pub(super) fn enter(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
 
 /// Whether the request's credentials allow `deed` on a repository.
 pub(super) fn check(world: &World, ask: &Ask<'_>, repository: &str, deed: Deed) -> Result<(), Response> {
-    if allowed(world, ask, repository, deed) { Ok(()) } else { Err(unauthorized(ask, Some(("repository", repository, deed.name())))) }
+    if allowed(world, ask, repository, deed) {
+        Ok(())
+    } else {
+        Err(unauthorized(ask, Some(("repository", repository, deed.name()))))
+    }
 }
 
 /// Whether the request's credentials allow `deed` on a repository, without refusing.
 pub(super) fn allowed(world: &World, ask: &Ask<'_>, repository: &str, deed: Deed) -> bool {
     match presented(world, ask) {
         Some(Presented::Token(access)) => access.iter().any(|entry| {
-            entry["type"] == "repository" && entry["name"] == repository && has(&entry["actions"], deed.name())
+            entry["type"] == "repository"
+                && entry["name"] == repository
+                && has(&entry["actions"], deed.name())
         }),
         Some(Presented::Who(who)) => who.may(world, deed, &ask.scope),
         None => false,
@@ -206,7 +213,8 @@ pub(super) fn check_catalog(world: &World, ask: &Ask<'_>) -> Result<(), Response
 pub(crate) fn admin(world: &World, name: &str, user: &str, password: &str) -> bool {
     super::resource(world, name).is_some_and(|resource| {
         registry_account::admin(world, resource).is_some_and(|(name, passwords)| {
-            name.eq_ignore_ascii_case(user) && passwords.iter().any(|own| !own.0.is_empty() && own.0 == password)
+            name.eq_ignore_ascii_case(user)
+                && passwords.iter().any(|own| !own.0.is_empty() && own.0 == password)
         })
     })
 }
@@ -265,7 +273,9 @@ fn by_password(world: &World, ask: &Ask<'_>, user: &str, password: &str) -> Opti
         return Some(Who::Admin);
     }
     let principal = entra::by_secret(world, user, password)?;
-    let any = [Deed::Pull, Deed::Push, Deed::Delete].iter().any(|deed| may(world, &principal.object_id, *deed, &ask.scope));
+    let any = [Deed::Pull, Deed::Push, Deed::Delete]
+        .iter()
+        .any(|deed| may(world, &principal.object_id, *deed, &ask.scope));
     any.then(|| Who::Principal(principal.object_id.clone()))
 }
 

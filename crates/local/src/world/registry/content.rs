@@ -16,7 +16,12 @@ const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
 
-pub(super) fn get_blob(world: &World, ask: &Ask<'_>, repository: &str, digest: &str) -> Result<Response, Response> {
+pub(super) fn get_blob(
+    world: &World,
+    ask: &Ask<'_>,
+    repository: &str,
+    digest: &str,
+) -> Result<Response, Response> {
     if !is_digest(digest) {
         return Err(refuse(400, "DIGEST_INVALID", "provided digest is invalid", json!({"digest": digest})));
     }
@@ -35,9 +40,7 @@ pub(super) fn get_blob(world: &World, ask: &Ask<'_>, repository: &str, digest: &
         return Ok(response(200).with("content-length", size.to_string()));
     }
     match ask.request.header("range").map(|range| range_of(range, size)) {
-        None | Some(Range::Ignored) => {
-            Ok(Response { body: body(segments.to_vec()), ..response(200) })
-        }
+        None | Some(Range::Ignored) => Ok(Response { body: body(segments.to_vec()), ..response(200) }),
         Some(Range::Outside) => Ok(response(416).with("content-range", format!("bytes */{size}"))),
         Some(Range::Bytes(first, last)) => {
             let part = slice(segments, first, last - first + 1);
@@ -77,7 +80,12 @@ pub(super) fn get_manifest(
         } else {
             format!("manifest tagged by {reference:?} is not found")
         };
-        return Err(refuse(404, "MANIFEST_UNKNOWN", &message, json!({"name": repository, "revision": reference})));
+        return Err(refuse(
+            404,
+            "MANIFEST_UNKNOWN",
+            &message,
+            json!({"name": repository, "revision": reference}),
+        ));
     };
     if !accepts(ask.request.header("accept"), &manifest.media_type) {
         let message = format!("{} found, but accept header does not support it", manifest.media_type);
@@ -171,7 +179,8 @@ pub(super) fn remove_manifest(
     own.tags.retain(|_, tag| tag.digest != digest);
     own.updated = now;
     // Blobs that no manifest has named yet may belong to a push under way, and stay.
-    let named = |manifest: &Manifest| read(&manifest.bytes, None).map(|document| document.blobs).unwrap_or_default();
+    let named =
+        |manifest: &Manifest| read(&manifest.bytes, None).map(|document| document.blobs).unwrap_or_default();
     let kept: Vec<String> = own.manifests.values().flat_map(named).collect();
     for digest in named(&removed) {
         if !kept.contains(&digest) {
@@ -361,14 +370,22 @@ fn body(segments: Vec<Segment>) -> Body {
 }
 
 /// One page by `n` and `last`, and the last entry when there are more.
-fn page<'k>(ask: &Ask<'_>, keys: impl Iterator<Item = &'k String>) -> Result<(Vec<&'k String>, Option<String>), Response> {
+fn page<'k>(
+    ask: &Ask<'_>,
+    keys: impl Iterator<Item = &'k String>,
+) -> Result<(Vec<&'k String>, Option<String>), Response> {
     let n = match ask.request.query("n") {
         None => PAGE,
         Some(n) => match n.parse::<usize>() {
             Ok(n) if n > 0 => n.min(PAGE_MAX),
             _ => {
                 let detail = json!({"n": n});
-                return Err(refuse(400, "PAGINATION_NUMBER_INVALID", "invalid number of results requested", detail));
+                return Err(refuse(
+                    400,
+                    "PAGINATION_NUMBER_INVALID",
+                    "invalid number of results requested",
+                    detail,
+                ));
             }
         },
     };

@@ -119,7 +119,12 @@ impl State {
     }
 
     /// A manifest by tag or digest, with its digest.
-    pub(crate) fn manifest(&self, name: &str, repository: &str, reference: &str) -> Option<(&str, &Manifest)> {
+    pub(crate) fn manifest(
+        &self,
+        name: &str,
+        repository: &str,
+        reference: &str,
+    ) -> Option<(&str, &Manifest)> {
         let repository = self.registries.get(name)?.repositories.get(repository)?;
         let digest = match repository.tags.get(reference) {
             Some(tag) => tag.digest.as_str(),
@@ -154,7 +159,8 @@ fn refuse(status: u16, code: &str, message: &str, detail: Value) -> Response {
     if !detail.is_null() {
         error["detail"] = detail;
     }
-    Response::json(status, &json!({"errors": [error]})).with("docker-distribution-api-version", "registry/2.0")
+    Response::json(status, &json!({"errors": [error]}))
+        .with("docker-distribution-api-version", "registry/2.0")
 }
 
 /// One request to a registry.
@@ -233,13 +239,17 @@ fn distribution(world: &mut World, ask: &Ask<'_>, rest: &str) -> Result<Response
         (What::Upload(id), Method::Put) => uploads::finish(world, ask, &repository, id),
         (What::Upload(id), Method::Get) => uploads::progress(world, ask, &repository, id),
         (What::Upload(id), Method::Delete) => uploads::cancel(world, ask, &repository, id),
-        (What::Blob(digest), Method::Get | Method::Head) => content::get_blob(world, ask, &repository, digest),
+        (What::Blob(digest), Method::Get | Method::Head) => {
+            content::get_blob(world, ask, &repository, digest)
+        }
         (What::Blob(digest), Method::Delete) => content::delete_blob(world, ask, &repository, digest),
         (What::Manifest(reference), Method::Get | Method::Head) => {
             content::get_manifest(world, ask, &repository, reference)
         }
         (What::Manifest(reference), Method::Put) => content::put_manifest(world, ask, &repository, reference),
-        (What::Manifest(reference), Method::Delete) => content::delete_manifest(world, ask, &repository, reference),
+        (What::Manifest(reference), Method::Delete) => {
+            content::delete_manifest(world, ask, &repository, reference)
+        }
         (What::Tags, Method::Get) => content::tags(world, ask, &repository),
         (What::Referrers(digest), Method::Get) => content::referrers(world, ask, &repository, digest),
         _ => Err(unsupported()),
@@ -333,7 +343,8 @@ impl Registry {
 
     /// Lets go of blobs that no repository names any more.
     fn tidy(&mut self) {
-        let named: BTreeSet<&String> = self.repositories.values().flat_map(|repository| &repository.blobs).collect();
+        let named: BTreeSet<&String> =
+            self.repositories.values().flat_map(|repository| &repository.blobs).collect();
         self.blobs.retain(|digest, _| named.contains(digest));
     }
 }

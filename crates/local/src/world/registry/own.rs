@@ -42,7 +42,8 @@ pub(super) fn handle(world: &mut World, ask: &Ask<'_>, rest: &str) -> Result<Res
             None => Err(tag_unknown(name)),
         },
         (Method::Get, Some((_, None))) => {
-            let manifests = own.manifests.iter().map(|(digest, manifest)| describe_manifest(own, digest, manifest));
+            let manifests =
+                own.manifests.iter().map(|(digest, manifest)| describe_manifest(own, digest, manifest));
             Ok(with("manifests", manifests.collect()))
         }
         (Method::Get, Some((_, Some(digest)))) => match own.manifests.get(digest) {
@@ -94,7 +95,8 @@ fn describe_tag(name: &str, tag: &Tag) -> Value {
 }
 
 fn describe_manifest(own: &Repository, digest: &str, manifest: &Manifest) -> Value {
-    let tags: Vec<&String> = own.tags.iter().filter(|(_, tag)| tag.digest == digest).map(|(name, _)| name).collect();
+    let tags: Vec<&String> =
+        own.tags.iter().filter(|(_, tag)| tag.digest == digest).map(|(name, _)| name).collect();
     let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
     let descriptors = document["layers"].as_array().into_iter().flatten().chain(document.get("config"));
     let size: u64 = descriptors.filter_map(|descriptor| descriptor["size"].as_u64()).sum();

@@ -35,7 +35,12 @@ pub(super) fn begin(world: &mut World, ask: &Ask<'_>, repository: &str) -> Resul
 }
 
 /// `PATCH`: one more piece.
-pub(super) fn append(world: &mut World, ask: &Ask<'_>, repository: &str, id: &str) -> Result<Response, Response> {
+pub(super) fn append(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    id: &str,
+) -> Result<Response, Response> {
     let pieces = ask.pieces().to_vec();
     let range = ask.request.header("content-range").map(str::to_owned);
     let upload = find(world, ask, repository, id)?;
@@ -49,7 +54,12 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>, repository: &str, id: &st
 }
 
 /// `PUT ?digest=`: the last piece, if any, and the check of the whole.
-pub(super) fn finish(world: &mut World, ask: &Ask<'_>, repository: &str, id: &str) -> Result<Response, Response> {
+pub(super) fn finish(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    id: &str,
+) -> Result<Response, Response> {
     let Some(digest) = ask.request.query("digest") else {
         return Err(digest_invalid("", "the query has no digest"));
     };
@@ -65,13 +75,23 @@ pub(super) fn finish(world: &mut World, ask: &Ask<'_>, repository: &str, id: &st
 }
 
 /// `GET`: how far it is.
-pub(super) fn progress(world: &mut World, ask: &Ask<'_>, repository: &str, id: &str) -> Result<Response, Response> {
+pub(super) fn progress(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    id: &str,
+) -> Result<Response, Response> {
     let length = find(world, ask, repository, id)?.length;
     Ok(going_on(204, repository, id, length))
 }
 
 /// `DELETE`: given up.
-pub(super) fn cancel(world: &mut World, ask: &Ask<'_>, repository: &str, id: &str) -> Result<Response, Response> {
+pub(super) fn cancel(
+    world: &mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    id: &str,
+) -> Result<Response, Response> {
     find(world, ask, repository, id)?;
     ask.registry(world).uploads.remove(id);
     Ok(Response::empty(204))
@@ -127,7 +147,12 @@ fn complete(
     Ok(made(repository, digest))
 }
 
-fn find<'w>(world: &'w mut World, ask: &Ask<'_>, repository: &str, id: &str) -> Result<&'w mut Upload, Response> {
+fn find<'w>(
+    world: &'w mut World,
+    ask: &Ask<'_>,
+    repository: &str,
+    id: &str,
+) -> Result<&'w mut Upload, Response> {
     let unknown = || refuse(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", Value::Null);
     let upload = ask.registry(world).uploads.get_mut(id).ok_or_else(unknown)?;
     if upload.repository == repository { Ok(upload) } else { Err(unknown()) }
@@ -136,7 +161,8 @@ fn find<'w>(world: &'w mut World, ask: &Ask<'_>, repository: &str, id: &str) -> 
 /// `Content-Range: <first>-<last>` must go on where the upload is.
 fn check_range(range: &str, repository: &str, id: &str, at: u64, length: u64) -> Result<(), Response> {
     let range = range.trim().trim_start_matches("bytes ").split('/').next().unwrap_or_default();
-    let bounds = range.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
+    let bounds =
+        range.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?)));
     match bounds {
         Some((first, last)) if first == at && last.checked_add(1) == first.checked_add(length) => Ok(()),
         _ => Err(going_on(416, repository, id, at)),
