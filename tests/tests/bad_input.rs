@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 #[test]
 fn a_manifest_with_twenty_mistakes_gets_twenty_diagnostics() {
-    let project = Project::with_manifest("wrong", include_str!("wrong/twenty.toml"));
+    let project = Project::with_manifest("wrong", include_str!("../../crates/manifest/tests/fixtures/twenty.toml"));
     let ran = project.run(&["up", "--local", "--yes", "--json"]).expect(2);
     let document = ran.json();
     assert_eq!(document["schema"], 1);
@@ -61,13 +61,14 @@ fn a_corrupt_journal_is_kept_and_the_way_out_is_said() {
 fn two_at_once_the_second_says_who_has_it() {
     let project = Project::example("hello");
     let mut first = project.spawn(&["up", "--local", "--yes"]);
-    let refused = wait_for("the first holds the lease", Duration::from_secs(60), || {
-        let second = project.run(&["up", "--local", "--yes"]);
-        match second.code {
-            4 => Ok(second),
-            _ => Err(second.all()),
+    wait_for("the first holds the lease", Duration::from_secs(60), || {
+        let status = project.run(&["status", "--local", "--json"]);
+        match status.stdout.contains("\"changing\":{") {
+            true => Ok(()),
+            false => Err(status.all()),
         }
     });
+    let refused = project.run(&["up", "--local", "--yes"]).expect(4);
     assert!(refused.stderr.contains(&first.id().to_string()), "it names the process: {}", refused.all());
     assert!(refused.stderr.contains("--wait"), "{}", refused.all());
     let second = project.run(&["up", "--local", "--yes", "--wait", "3m"]).expect(0);

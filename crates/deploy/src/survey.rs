@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
+use landfall_blueprint::resource::ROLE_ASSIGNMENT;
 use landfall_blueprint::{Address, Blueprint, Expression, TAG_APP, TAG_ENV};
 use landfall_engine::{Journal, OperationKey};
 use landfall_plan::{Live, Plan, SoftDeleted, Stray};
@@ -18,6 +19,8 @@ const PARALLEL_READS: usize = 24;
 
 /// The version by which a group's resources are listed.
 const RESOURCES: &str = "2024-11-01";
+/// The version by which role assignments are listed and deleted.
+const ROLE_ASSIGNMENTS: &str = "2022-04-01";
 
 /// What was found, and the plan.
 #[derive(Clone, Debug)]
@@ -69,7 +72,7 @@ pub async fn read(
         }
         drop(reads);
         let (strays, images, secrets) = tokio::try_join!(
-            strays(target, blueprint),
+            strays(target, blueprint, &live),
             images(target, blueprint, &live, builds),
             secrets(target, blueprint, &live)
         )?;
@@ -89,8 +92,9 @@ async fn get(
     target.arm.get(id, api_version).await.map_err(Error::azure(format!("read {address}")))
 }
 
-/// What carries our tags in the group and is not wanted any more.
-async fn strays(target: &Target, blueprint: &Blueprint) -> Result<Vec<Stray>, Error> {
+/// What is ours in the group and not wanted any more: by its tags, or, for role assignments, which take none, by
+/// the identity they are for.
+async fn strays(target: &Target, blueprint: &Blueprint, live: &Live) -> Result<Vec<Stray>, Error> {
     let path = format!("{}/resources", blueprint.resource_group().id());
     let listed = target.arm.list(&path, RESOURCES).await.map_err(Error::azure("list the resource group"))?;
     let wanted: BTreeSet<String> =
@@ -118,7 +122,48 @@ async fn strays(target: &Target, blueprint: &Blueprint) -> Result<Vec<Stray>, Er
         };
         strays.push(Stray { id, resource_type, api_version, name, location: text("location"), tags });
     }
+    strays.extend(stray_roles(target, blueprint, live, &wanted).await?);
     Ok(strays)
+}
+
+/// Roles of our services' identities that nothing asks for any more: least privilege holds for the past, too.
+async fn stray_roles(
+    target: &Target,
+    blueprint: &Blueprint,
+    live: &Live,
+    wanted: &BTreeSet<String>,
+) -> Result<Vec<Stray>, Error> {
+    let principals: BTreeSet<&str> = live
+        .resources
+        .iter()
+        .filter(|(address, _)| address.kind() == "identity")
+        .filter_map(|(_, identity)| identity["properties"]["principalId"].as_str())
+        .collect();
+    if principals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let group = blueprint.resource_group().id();
+    let path = format!("{group}/providers/{ROLE_ASSIGNMENT}");
+    let listed =
+        target.arm.list(&path, ROLE_ASSIGNMENTS).await.map_err(Error::azure("list the role assignments"))?;
+    let below = format!("{}/", group.to_ascii_lowercase());
+    Ok(listed
+        .iter()
+        .filter_map(|item| {
+            let id = item["id"].as_str()?;
+            let key = id.to_ascii_lowercase();
+            let ours = item["properties"]["principalId"].as_str().is_some_and(|id| principals.contains(id));
+            // Roles further up were given by somebody else.
+            (ours && key.starts_with(&below) && !wanted.contains(&key)).then(|| Stray {
+                id: id.to_owned(),
+                resource_type: ROLE_ASSIGNMENT.to_owned(),
+                api_version: ROLE_ASSIGNMENTS.to_owned(),
+                name: item["name"].as_str().unwrap_or_default().to_owned(),
+                location: None,
+                tags: BTreeMap::new(),
+            })
+        })
+        .collect())
 }
 
 /// The tags of a listed resource.

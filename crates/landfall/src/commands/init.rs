@@ -43,7 +43,7 @@ pub fn run(global: &Global, args: &InitArgs, ui: &Ui) -> Result<Exit, Failure> {
         ui.note(&describe(application));
     }
     if applications.is_empty() {
-        ui.warning("nothing here is known how to build; the manifest names a public image to replace");
+        ui.warning("nothing here is known how to build; name a service in the manifest before deploying");
     }
     ui.hint("look at it, then `landfall up --local`");
     Ok(Exit::Done)

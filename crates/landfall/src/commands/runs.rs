@@ -31,6 +31,13 @@ pub fn run(global: &Global, command: Option<&RunsCommand>, ui: &Ui) -> Result<Ex
             if ui.json {
                 let mut document = serde_json::to_value(&report).expect("a report has string keys");
                 document["schema"] = json!(1);
+                for operation in document["operations"].as_array_mut().into_iter().flatten() {
+                    // In seconds, beside the exact milliseconds.
+                    for name in ["waited", "worked"] {
+                        let seconds = operation[format!("{name}Ms")].as_f64().unwrap_or(0.0) / 1000.0;
+                        operation[name] = json!(seconds);
+                    }
+                }
                 ui.document(&document);
                 return Ok(Exit::Done);
             }
