@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::arm::gate::object;
 use super::arm::id::Id;
-use super::arm::kind::{Call, Change, Depth, Ending, Kind, Names, Place, Rules, Signs, USUAL, What};
+use super::arm::kind::{
+    Call, Change, Depth, Ending, Headers, Kind, Names, Place, Replies, Reply, Rules, Signs, USUAL, What,
+};
 use super::arm::refusal::Refusal;
 use super::arm::{Resource, at, default, put, stamp};
 use super::{Hidden, Method, Response, World, registry};
@@ -27,7 +29,8 @@ pub(crate) static KINDS: &[Kind] = &[Kind {
     },
     place: Place::Regional,
     seconds: [12.0, 4.0, 6.0],
-    replies: USUAL,
+    // a PATCH ends with 200 or 201: its clients know no 202
+    replies: Replies { patch: Reply { status: 201, headers: Headers::Status, done: 200 }, ..USUAL },
     busy: "RegistryOperationInProgress",
     computed: &[
         "properties.loginServer",
@@ -70,22 +73,21 @@ impl Rules for Registry {
         };
         put(&mut change.body, "sku", json!({"name": sku, "tier": sku}));
         if *sku != "Premium" {
-            let premium: [(&str, &dyn Fn(&Value) -> bool); 5] = [
-                ("networkRuleSet", &|value| value["defaultAction"].as_str().is_some_and(|it| it == "Deny")),
-                ("publicNetworkAccess", &|value| value == "Disabled"),
-                ("zoneRedundancy", &|value| value == "Enabled"),
-                ("dataEndpointEnabled", &|value| value == true),
-                ("encryption", &|value| value["status"] == "enabled"),
+            let properties = &change.body["properties"];
+            let wants = [
+                ("networkRuleSet", at(properties, "networkRuleSet.defaultAction") == Some(&json!("Deny"))),
+                ("publicNetworkAccess", properties["publicNetworkAccess"] == "Disabled"),
+                ("zoneRedundancy", properties["zoneRedundancy"] == "Enabled"),
+                ("dataEndpointEnabled", properties["dataEndpointEnabled"] == true),
+                ("encryption", at(properties, "encryption.status") == Some(&json!("enabled"))),
             ];
-            for (name, uses) in premium {
-                if at(&change.body["properties"], name).is_some_and(uses) {
-                    return Err(Refusal::bad(
-                        "FeatureNotSupportedForSku",
-                        format!(
-                            "The property '{name}' is only supported for a registry of the Premium SKU, not {sku}."
-                        ),
-                    ));
-                }
+            if let Some((name, _)) = wants.iter().find(|(_, wanted)| *wanted) {
+                return Err(Refusal::bad(
+                    "FeatureNotSupportedForSku",
+                    format!(
+                        "The property '{name}' is only supported for a registry of the Premium SKU, not {sku}."
+                    ),
+                ));
             }
         }
         let body = &mut change.body;

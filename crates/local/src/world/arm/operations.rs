@@ -213,14 +213,20 @@ pub(crate) fn lead(
         response.headers.push(("location".into(), url));
     }
     if reply.headers != Headers::None {
-        response.headers.push(("retry-after".into(), retry_after(world)));
+        response.headers.extend(retry_after(world));
     }
     response
 }
 
-/// `Retry-After` of a running operation: Azure's five seconds at this world's pace.
-fn retry_after(world: &World) -> String {
-    format!("{}", (RETRY_AFTER * world.config.speed).floor())
+/// What clients are asked to wait before the next look: Azure's five seconds at this world's pace. In whole seconds
+/// it is one at least, since Azure's Python clients take 0 for "not said" and then wait thirty; the header in
+/// milliseconds, which Azure's newer clients read, is exact.
+fn retry_after(world: &World) -> [(String, String); 2] {
+    let seconds = RETRY_AFTER * world.config.speed;
+    [
+        ("retry-after".into(), format!("{}", seconds.ceil().max(1.0))),
+        ("x-ms-retry-after-ms".into(), format!("{}", (seconds * 1000.0).ceil().max(50.0))),
+    ]
 }
 
 /// `GET …/locations/L/operationStatuses/OP` and `…/operationResults/OP`.
@@ -268,20 +274,21 @@ fn status(world: &World, ask: &Ask, operation: &Operation) -> Response {
     if let (Status::Succeeded, Some(result)) = (&operation.status, &operation.result) {
         body["properties"] = result.clone();
     }
-    let response = Response::json(200, &body);
-    match operation.status {
-        Status::Running => response.with("retry-after", retry_after(world)),
-        _ => response,
+    let mut response = Response::json(200, &body);
+    if operation.status == Status::Running {
+        response.headers.extend(retry_after(world));
     }
+    response
 }
 
 fn result(world: &mut World, ask: &Ask, operation: &Operation) -> Response {
     match &operation.status {
         Status::Running => {
             let version = ask.api_version();
-            Response::empty(202)
-                .with("location", format!("{}{}?api-version={version}", ask.request.origin, ask.request.path))
-                .with("retry-after", retry_after(world))
+            let own = format!("{}{}?api-version={version}", ask.request.origin, ask.request.path);
+            let mut response = Response::empty(202).with("location", own);
+            response.headers.extend(retry_after(world));
+            response
         }
         Status::Failed(failure) => failure.clone().into(),
         Status::Succeeded => match (operation.verb, &operation.result) {

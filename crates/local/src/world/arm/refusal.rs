@@ -15,7 +15,7 @@ pub struct Refusal {
     /// Azure's sentence.
     pub message: String,
     /// The property at fault, where Azure names one.
-    pub target: Option<String>,
+    pub target: Option<Box<str>>,
     /// Causes, nested as Azure nests them.
     pub details: Vec<Refusal>,
     /// Further headers (`WWW-Authenticate`, `Retry-After`).
@@ -52,7 +52,7 @@ impl Refusal {
 
     /// The same, naming the property at fault.
     #[must_use]
-    pub fn at(mut self, target: impl Into<String>) -> Refusal {
+    pub fn at(mut self, target: impl Into<Box<str>>) -> Refusal {
         self.target = Some(target.into());
         self
     }

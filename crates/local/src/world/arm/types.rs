@@ -331,9 +331,9 @@ mod tests {
         match catalogue().check(&id, version, &body, patch) {
             Ok(()) => Vec::new(),
             Err(refusal) => {
-                let first = refusal.target.clone().unwrap();
+                let first = refusal.target.clone().unwrap().into_string();
                 std::iter::once(first)
-                    .chain(refusal.details.iter().map(|it| it.target.clone().unwrap()))
+                    .chain(refusal.details.iter().map(|it| it.target.clone().unwrap().into_string()))
                     .collect()
             }
         }
