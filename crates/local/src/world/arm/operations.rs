@@ -212,16 +212,14 @@ pub(crate) fn lead(
         let url = format!("{base}/operationResults/{id}?api-version={version}");
         response.headers.push(("location".into(), url));
     }
-    if reply.headers != Headers::None {
-        response.headers.extend(retry_after(world));
-    }
+    response.headers.extend(retry_after(world));
     response
 }
 
 /// What clients are asked to wait before the next look: Azure's five seconds at this world's pace. In whole seconds
 /// it is one at least, since Azure's Python clients take 0 for "not said" and then wait thirty; the header in
 /// milliseconds, which Azure's newer clients read, is exact.
-fn retry_after(world: &World) -> [(String, String); 2] {
+pub(super) fn retry_after(world: &World) -> [(String, String); 2] {
     let seconds = RETRY_AFTER * world.config.speed;
     [
         ("retry-after".into(), format!("{}", seconds.ceil().max(1.0))),

@@ -233,8 +233,12 @@ fn get(world: &mut World, ask: &Ask) -> Answer {
     if ask.request.method == Method::Head {
         return Ok(Response::empty(204));
     }
-    let etag = found.etag.clone();
-    Ok(Response::json(200, &view(world, found)).with("etag", etag))
+    let mut response = Response::json(200, &view(world, found)).with("etag", found.etag.clone());
+    if found.operation.is_some() {
+        // clients that wait for `provisioningState` look again when they are told to
+        response.headers.extend(operations::retry_after(world));
+    }
+    Ok(response)
 }
 
 /// PUT and PATCH.

@@ -364,4 +364,31 @@ mod tests {
         let other = json!({"properties": {"mode": "Labels", "foo": 1, "size": 99, "labels": "no list"}});
         assert_eq!(findings("2020-01-01", other, false), ["properties.labels"]);
     }
+
+    #[test]
+    #[allow(clippy::print_stderr)]
+    fn azures_own_data_takes_what_clients_send_and_refuses_what_is_unknown() {
+        let shared = std::env::var_os("LANDFALL_SHARED")
+            .map(std::path::PathBuf::from)
+            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
+        let folder = shared.join("azure-types");
+        if !folder.join("catalogue.json").exists() {
+            eprintln!("skipped: {} has no catalogue of types", folder.display());
+            return;
+        }
+        let catalogue = Catalogue::load(&folder).unwrap();
+        let id =
+            Id::parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.App/containerApps/web").unwrap();
+        let mut body = json!({"location": "westeurope", "properties": {
+            "environmentId": "/subscriptions/s", "provisioningState": "Succeeded",
+            "configuration": {"activeRevisionsMode": "single", "ingress": {"targetPort": "80", "traffic": [{"weight": "20"}]}},
+            "template": {"containers": [{"name": "web", "image": "x", "resources": {"cpu": 0.5, "memory": "1Gi"}, "env": null}]}}});
+        let check = |body: &Value| {
+            catalogue.check(&id, "2026-01-01", body, false).map_err(|no| no.target.unwrap_or_default())
+        };
+        assert_eq!(check(&body), Ok(()));
+        body["properties"]["configuration"]["ingres"] = json!({});
+        assert_eq!(check(&body), Err("properties.configuration.ingres".into()));
+        assert!(catalogue.check(&id, "2025-07-01", &body, false).is_ok(), "another version may know it");
+    }
 }
