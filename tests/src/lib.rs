@@ -5,6 +5,8 @@
 //! - [`Load`]: steady requests at an address, counted.
 //! - [`wait_for`]: a condition, a limit, a status; never a bare sleep.
 
+#![allow(clippy::print_stdout, reason = "tests tell what they skip")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;

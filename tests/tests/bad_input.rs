@@ -9,7 +9,8 @@ use nix::unistd::Pid;
 
 #[test]
 fn a_manifest_with_twenty_mistakes_gets_twenty_diagnostics() {
-    let project = Project::with_manifest("wrong", include_str!("../../crates/manifest/tests/fixtures/twenty.toml"));
+    let project =
+        Project::with_manifest("wrong", include_str!("../../crates/manifest/tests/fixtures/twenty.toml"));
     let ran = project.run(&["up", "--local", "--yes", "--json"]).expect(2);
     let document = ran.json();
     assert_eq!(document["schema"], 1);

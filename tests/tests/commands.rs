@@ -51,7 +51,8 @@ fn blueprint_bodies_are_what_azure_takes() {
     let resources = blueprint.json();
     let first = &resources.as_array().expect("an array")[0];
     assert_eq!(first["type"], "Microsoft.Resources/resourceGroups");
-    let scopes: Vec<_> = resources.as_array().into_iter().flatten().filter_map(|one| one["scope"].as_str()).collect();
+    let scopes: Vec<_> =
+        resources.as_array().into_iter().flatten().filter_map(|one| one["scope"].as_str()).collect();
     assert!(scopes.iter().all(|scope| scope.contains("00000000-0000-0000-0000-000000000000")), "{scopes:?}");
     let Some(check) = shared("azure-types/check_arm.py") else { return };
     if Command::new("python3").arg("--version").output().is_err() {
@@ -104,7 +105,10 @@ fn init_writes_a_manifest_that_loads() {
 fn completions_and_help() {
     for shell in ["bash", "zsh", "fish"] {
         let output = Command::new(landfall()).args(["completions", shell]).output().expect("it runs");
-        assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("destroy"), "{shell}");
+        assert!(
+            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("destroy"),
+            "{shell}"
+        );
     }
     let help = Command::new(landfall()).arg("--help").output().expect("it runs");
     let help = String::from_utf8_lossy(&help.stdout).into_owned();

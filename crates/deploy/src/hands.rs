@@ -37,7 +37,7 @@ pub struct AzureHands {
 enum Token {
     /// An operation of Azure's.
     Azure {
-        tracking: Tracking,
+        tracking: Box<Tracking>,
         /// What was sent, secrets as fingerprints; becomes part of the output.
         #[serde(default)]
         applied: Value,
@@ -78,7 +78,14 @@ impl Hands for AzureHands {
                     Begun::Done(_) => self.put(&work, context).await,
                     Begun::Accepted(tracking) => {
                         let after = tracking.after();
-                        Ok(accepted(Token::Azure { tracking, applied: Value::Null, replacing: true }, after))
+                        Ok(accepted(
+                            Token::Azure {
+                                tracking: Box::new(tracking),
+                                applied: Value::Null,
+                                replacing: true,
+                            },
+                            after,
+                        ))
                     }
                 }
             }
@@ -278,7 +285,7 @@ impl AzureHands {
     async fn follow_azure(
         &self,
         work: &Work,
-        tracking: Tracking,
+        tracking: Box<Tracking>,
         applied: Value,
         replacing: bool,
         context: &Context,
@@ -286,7 +293,7 @@ impl AzureHands {
         match self.target.arm.follow(&tracking).await {
             Ok(Followed::Running { after, percent, status, moved }) => {
                 context.report(status, percent.map(|percent| percent / 100.0));
-                let tracking = moved.unwrap_or(tracking);
+                let tracking = moved.map_or(tracking, Box::new);
                 Ok(accepted(Token::Azure { tracking, applied, replacing }, after))
             }
             Ok(Followed::Done(_)) if replacing => self.put(work, context).await,
@@ -386,7 +393,7 @@ fn step(begun: Begun, applied: Value) -> Step {
         Begun::Done(resource) => Step::Done(json!({"resource": resource, "applied": applied})),
         Begun::Accepted(tracking) => {
             let after = tracking.after();
-            accepted(Token::Azure { tracking, applied, replacing: false }, after)
+            accepted(Token::Azure { tracking: Box::new(tracking), applied, replacing: false }, after)
         }
     }
 }

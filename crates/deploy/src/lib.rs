@@ -36,7 +36,7 @@ pub mod work;
 pub use consent::{Consent, Question, SoftDeletedChoice};
 pub use error::Error;
 pub use preflight::Obstacle;
-pub use site::Site;
+pub use site::{Site, Watch};
 pub use source::Build;
 pub use survey::Survey;
 pub use target::Target;

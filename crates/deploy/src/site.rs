@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use landfall_blueprint::{Address, Blueprint};
 use landfall_engine::{
-    Cancel, Ended, Event, Graph, Journal, Lease, LeaseError, Options, Owner, Patience, Report, RunId, RunSummary,
+    Cancel, Ended, Event, Graph, Journal, Lease, LeaseError, Options, Owner, Patience, Report, RunId,
+    RunSummary,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -30,6 +31,15 @@ pub struct Site {
     pub scope: String,
     /// Where layers of images are kept between builds.
     pub scratch: PathBuf,
+}
+
+/// How a run is watched and stopped.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Where its events go.
+    pub events: UnboundedSender<Event>,
+    /// What cancels it.
+    pub cancel: Cancel,
 }
 
 impl Site {
@@ -100,12 +110,11 @@ impl Site {
         survey: &Survey,
         preflight: &Preflight,
         consent: &Consent,
-        events: UnboundedSender<Event>,
-        cancel: Cancel,
+        watch: Watch,
     ) -> Result<Report, Error> {
         let graph = work::graph(survey, &preflight.register, consent.soft_deleted)
             .map_err(|error| Error::other(format!("the plan makes no sound graph: {error}")))?;
-        self.run(lease, title, &json!({"plan": survey.plan.summary}), &graph, events, cancel).await
+        self.run(lease, title, &json!({"plan": survey.plan.summary}), &graph, watch).await
     }
 
     /// Records and carries out a graph of operations.
@@ -118,31 +127,26 @@ impl Site {
         title: &str,
         detail: &Value,
         graph: &Graph,
-        events: UnboundedSender<Event>,
-        cancel: Cancel,
+        watch: Watch,
     ) -> Result<Report, Error> {
         let run = lease.create_run(title, detail, graph)?;
-        self.go_on(lease, &run, events, cancel).await
+        self.go_on(lease, &run, watch).await
     }
 
     /// Goes on with a run: from its beginning, or from where a crash left it.
     ///
     /// # Errors
     /// As [`Site::apply`].
-    pub async fn go_on(
-        &self,
-        lease: &Lease,
-        run: &RunId,
-        events: UnboundedSender<Event>,
-        cancel: Cancel,
-    ) -> Result<Report, Error> {
+    pub async fn go_on(&self, lease: &Lease, run: &RunId, watch: Watch) -> Result<Report, Error> {
         let hands = hands::shared(self.target.clone(), self.scratch.clone());
         let options =
             Options { patience: Patience::default().scaled(self.target.speed), ..Options::default() };
-        landfall_engine::run(lease, run, hands, options, events, cancel).await.map_err(|error| match error {
-            landfall_engine::Error::Journal(error) => Error::Journal(error),
-            // A contradiction in the journal, told by the engine in full.
-            other => Error::other(other.to_string()),
+        landfall_engine::run(lease, run, hands, options, watch.events, watch.cancel).await.map_err(|error| {
+            match error {
+                landfall_engine::Error::Journal(error) => Error::Journal(error),
+                // A contradiction in the journal, told by the engine in full.
+                other => Error::other(other.to_string()),
+            }
         })
     }
 
@@ -180,7 +184,7 @@ impl Site {
     ) -> Result<Report, Error> {
         let cancel = Cancel::new();
         cancel.cancel();
-        self.go_on(lease, run, events, cancel).await
+        self.go_on(lease, run, Watch { events, cancel }).await
     }
 }
 

@@ -35,7 +35,10 @@ fn survey(text: &str, live: Live) -> Survey {
     let builds: BTreeMap<String, Build> = source::specs(&app, std::path::Path::new("/project"))
         .into_iter()
         .map(|(service, spec)| {
-            (service.clone(), Build { spec, repository: format!("hello/{service}"), tag: "source-0".to_owned() })
+            (
+                service.clone(),
+                Build { spec, repository: format!("hello/{service}"), tag: "source-0".to_owned() },
+            )
         })
         .collect();
     let plan = landfall_plan::plan(&blueprint, &live);
@@ -47,7 +50,9 @@ fn before(graph: &Graph) -> BTreeMap<String, BTreeSet<String>> {
     let direct: BTreeMap<String, Vec<String>> = graph
         .operations()
         .iter()
-        .map(|operation| (operation.key.to_string(), operation.needs.iter().map(ToString::to_string).collect()))
+        .map(|operation| {
+            (operation.key.to_string(), operation.needs.iter().map(ToString::to_string).collect())
+        })
         .collect();
     let mut all = BTreeMap::new();
     for key in direct.keys() {
@@ -79,7 +84,10 @@ fn a_first_deployment_does_everything_in_order() {
     for need in ["image web", "put identity.web", "register Microsoft.App", "put resourceGroup.main"] {
         assert!(app.contains(need), "{need} is not among {app:?}");
     }
-    assert!(app.iter().any(|need| need.starts_with("put roleAssignment.")), "the pull role comes first: {app:?}");
+    assert!(
+        app.iter().any(|need| need.starts_with("put roleAssignment.")),
+        "the pull role comes first: {app:?}"
+    );
     assert!(before["ready web"].contains("put containerApp.web"));
 }
 
@@ -130,7 +138,8 @@ fn restricted_to_the_vault_only_its_needs_remain() {
     let vault = survey.blueprint.vault().expect("a vault").address.clone();
     survey.restrict(std::slice::from_ref(&vault));
     let graph = work::graph(&survey, &[], None).expect("the graph is sound");
-    let keys: BTreeSet<String> = graph.operations().iter().map(|operation| operation.key.to_string()).collect();
+    let keys: BTreeSet<String> =
+        graph.operations().iter().map(|operation| operation.key.to_string()).collect();
     assert_eq!(keys, BTreeSet::from(["put resourceGroup.main".to_owned(), format!("put {vault}")]));
 }
 
@@ -169,11 +178,15 @@ fn destroy_takes_the_group_when_all_of_it_is_ours() {
 
 #[test]
 fn destroy_goes_one_by_one_beside_somebody_elses_resources() {
-    let before = before(&destroy::graph(&ruin(&["/subscriptions/s/foreign"]), false).expect("the graph is sound"));
+    let before =
+        before(&destroy::graph(&ruin(&["/subscriptions/s/foreign"]), false).expect("the graph is sound"));
     assert!(!before.contains_key("delete resourceGroup.main"), "the group stays: {before:?}");
     let (environment, _) =
         before.iter().find(|(key, _)| key.contains("Environment")).expect("the environment is deleted");
-    assert!(before[environment].contains("delete containerApp.web"), "users go before what they use: {before:#?}");
+    assert!(
+        before[environment].contains("delete containerApp.web"),
+        "users go before what they use: {before:#?}"
+    );
 }
 
 #[test]
@@ -200,7 +213,9 @@ fn a_deployed_application_needs_no_operations() {
     for resource in &blueprint.resources {
         let lookup = |expression: &landfall_blueprint::Expression| match expression {
             landfall_blueprint::Expression::Id { of } => blueprint.get(of).map(|r| json!(r.id())),
-            landfall_blueprint::Expression::Image { service } => live.images.get(service).map(|image| json!(image)),
+            landfall_blueprint::Expression::Image { service } => {
+                live.images.get(service).map(|image| json!(image))
+            }
             landfall_blueprint::Expression::Tenant => Some(json!("t")),
             landfall_blueprint::Expression::Property { .. }
             | landfall_blueprint::Expression::ListKeys { .. } => Some(json!("known")),

@@ -45,7 +45,7 @@ pub struct Failure {
     /// What to do next.
     pub help: Option<String>,
     /// A manifest's diagnostics, already gathered, with the text they point into.
-    pub diagnostics: Option<(Vec<Diagnostic>, String)>,
+    pub diagnostics: Option<Box<(Vec<Diagnostic>, String)>>,
 }
 
 impl Failure {
@@ -94,7 +94,7 @@ impl Failure {
 
     /// Prints it and gives the exit code.
     pub fn report(&self, ui: &Ui) -> ExitCode {
-        if let Some((diagnostics, text)) = &self.diagnostics {
+        if let Some((diagnostics, text)) = self.diagnostics.as_deref() {
             if ui.json {
                 ui.document(&json!({"schema": 1, "diagnostics": diagnostics}));
             } else {

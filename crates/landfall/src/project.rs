@@ -65,7 +65,7 @@ impl Project {
     /// The failure that shows these diagnostics.
     pub fn refuse(&self, diagnostics: Vec<Diagnostic>) -> Failure {
         let mut failure = Failure::usage(format!("{} has errors", self.file));
-        failure.diagnostics = Some((diagnostics, self.text.clone()));
+        failure.diagnostics = Some(Box::new((diagnostics, self.text.clone())));
         failure
     }
 

@@ -121,7 +121,7 @@ async fn containers_and_blobs_come_and_go() {
     assert_eq!(containers, ["docs"]);
 
     blob.delete(None).await.expect("deleted");
-    let error = blob.download(None).await.err().expect("it is gone");
+    let Err(error) = blob.download(None).await else { panic!("it should be gone") };
     assert_eq!(code(&error), "BlobNotFound");
     container.delete(None).await.expect("deleted");
     let error = container.get_properties(None).await.expect_err("it is gone");

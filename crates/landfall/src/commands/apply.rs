@@ -42,12 +42,13 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
         return support::unchanged(&site, &survey, ui).await;
     }
     up::ask(&survey, &mut consent, ui)?;
-    let preflight =
-        landfall_deploy::preflight::preflight(&site.target, &survey, &consent).await.map_err(target::failure)?;
+    let preflight = landfall_deploy::preflight::preflight(&site.target, &survey, &consent)
+        .await
+        .map_err(target::failure)?;
     support::refuse_obstacles(&preflight)?;
     let run = Run::start(ui);
     let report = site
-        .apply(&lease, "apply", &survey, &preflight, &consent, run.events(), run.cancel())
+        .apply(&lease, "apply", &survey, &preflight, &consent, run.watch())
         .await
         .map_err(target::failure);
     run.finish().await;

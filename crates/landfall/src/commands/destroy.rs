@@ -39,7 +39,7 @@ pub async fn run(global: &Global, args: &DestroyArgs, ui: &Ui) -> Result<Exit, F
         .map_err(|error| Failure::failed("the resources make no sound graph").because(error))?;
     let run = Run::start(ui);
     let report = site
-        .run(&lease, "destroy", &serde_json::Value::Null, &graph, run.events(), run.cancel())
+        .run(&lease, "destroy", &serde_json::Value::Null, &graph, run.watch())
         .await
         .map_err(target::failure);
     run.finish().await;

@@ -29,7 +29,7 @@ pub fn run(global: &Global, args: &InitArgs, ui: &Ui) -> Result<Exit, Failure> {
     let loaded = landfall_manifest::load(MANIFEST, &text, None);
     if loaded.app.is_none() {
         let mut failure = Failure::usage("the manifest would have errors; nothing was written");
-        failure.diagnostics = Some((loaded.diagnostics, text));
+        failure.diagnostics = Some(Box::new((loaded.diagnostics, text)));
         return Err(failure);
     }
     std::fs::write(&path, &text)

@@ -26,8 +26,7 @@ pub async fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failu
     };
     ui.note(&format!("going on with the run {} ({})", unfinished.id, unfinished.title));
     let run = Run::start(ui);
-    let report =
-        site.go_on(&lease, &unfinished.id, run.events(), run.cancel()).await.map_err(target::failure);
+    let report = site.go_on(&lease, &unfinished.id, run.watch()).await.map_err(target::failure);
     run.finish().await;
     let report = report?;
     let outcome = report.outcome().unwrap_or(Outcome::Failed);

@@ -131,14 +131,13 @@ async fn carry_out(
     consent: &landfall_deploy::Consent,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
-    let preflight =
-        landfall_deploy::preflight::preflight(&site.target, survey, consent).await.map_err(target::failure)?;
+    let preflight = landfall_deploy::preflight::preflight(&site.target, survey, consent)
+        .await
+        .map_err(target::failure)?;
     support::refuse_obstacles(&preflight)?;
     let run = Run::start(ui);
-    let report = site
-        .apply(lease, title, survey, &preflight, consent, run.events(), run.cancel())
-        .await
-        .map_err(target::failure);
+    let report =
+        site.apply(lease, title, survey, &preflight, consent, run.watch()).await.map_err(target::failure);
     run.finish().await;
     let report = report?;
     match report.outcome() {
@@ -149,23 +148,12 @@ async fn carry_out(
 
 /// The value from standard input: without echo on a terminal, else all of it less one last line end.
 fn read_value(name: &str, ui: &Ui) -> Result<SecretString, Failure> {
-    let text =
-        if ui.interactive {
-            rpassword::prompt_password(format!("Value of {name}: "))
-                .map_err(|error| Failure::failed("cannot read the value").because(error))?
-        } else {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().take(VALUE_MAX as u64 + 2).read_to_end(&mut bytes).map_err(|error| {
-                Failure::failed("cannot read the value from standard input").because(error)
-            })?;
-            let text = String::from_utf8(bytes)
-                .map_err(|_| Failure::usage("the value on standard input is not UTF-8 text"))?;
-            let text = text
-                .strip_suffix('\n')
-                .map(|text| text.strip_suffix('\r').unwrap_or(text).to_owned())
-                .unwrap_or(text);
-            text
-        };
+    let text = if ui.interactive {
+        rpassword::prompt_password(format!("Value of {name}: "))
+            .map_err(|error| Failure::failed("cannot read the value").because(error))?
+    } else {
+        piped_value()?
+    };
     if text.is_empty() {
         return Err(Failure::usage("the value is empty")
             .help(format!("give it on standard input: `landfall secrets set {name} < FILE`")));
@@ -174,6 +162,20 @@ fn read_value(name: &str, ui: &Ui) -> Result<SecretString, Failure> {
         return Err(Failure::usage(format!("the value is longer than Key Vault's {VALUE_MAX} bytes")));
     }
     Ok(SecretString::from(text))
+}
+
+/// All of standard input, less one line end, which editors and `echo` put there.
+fn piped_value() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(VALUE_MAX as u64 + 2)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::failed("cannot read the value from standard input").because(error))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage("the value on standard input is not UTF-8 text"))?;
+    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(line.map_or(text.clone(), str::to_owned))
 }
 
 async fn list(global: &Global, project: &Project, app: &App, ui: &Ui) -> Result<Exit, Failure> {

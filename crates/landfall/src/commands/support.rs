@@ -2,7 +2,7 @@
 
 use landfall_blueprint::Blueprint;
 use landfall_deploy::preflight::Preflight;
-use landfall_deploy::{Consent, Question, Site, Survey, status};
+use landfall_deploy::{Consent, Question, Site, Survey, Watch, status};
 use landfall_engine::{Cancel, Event, Outcome, Report};
 use landfall_manifest::{App, Diagnostic};
 use landfall_plan::Plan;
@@ -168,9 +168,9 @@ impl Run {
         self.progress.sender()
     }
 
-    /// What cancels it.
-    pub fn cancel(&self) -> Cancel {
-        self.cancel.clone()
+    /// How the engine's run is watched and stopped.
+    pub fn watch(&self) -> Watch {
+        Watch { events: self.events(), cancel: self.cancel.clone() }
     }
 
     /// Ends drawing and listening.

@@ -4,7 +4,7 @@ use landfall_deploy::consent::questions;
 use landfall_deploy::preflight::Preflight;
 use landfall_deploy::{Consent, Question, Site, SoftDeletedChoice, Survey};
 use landfall_engine::{Lease, Outcome, Report};
-use landfall_plan::Detail;
+use landfall_plan::{Detail, Summary};
 
 use crate::cli::{Global, SoftDeleted, UpArgs};
 use crate::commands::support::{self, Run};
@@ -32,9 +32,7 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
     }
     ask(&survey, &mut consent, ui)?;
     let mut checked = preflight(&site, &survey, &consent).await?;
-    let summary = survey.plan.summary();
-    let changes = summary.create + summary.update + summary.replace + summary.delete + summary.adopt;
-    if !ui.confirm(&format!("Make {}?", count(changes, "change")))? {
+    if !agreed(&survey, global.local, ui)? {
         return Err(Failure::refused("nothing was changed: the answer was no"));
     }
     if recover_first(&site, &lease, &survey, &consent, ui).await? {
@@ -42,12 +40,20 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
         checked = preflight(&site, &survey, &consent).await?;
     }
     let run = Run::start(ui);
-    let report = site
-        .apply(&lease, "up", &survey, &checked, &consent, run.events(), run.cancel())
-        .await
-        .map_err(target::failure);
+    let report =
+        site.apply(&lease, "up", &survey, &checked, &consent, run.watch()).await.map_err(target::failure);
     run.finish().await;
     conclude(&site, &survey, &report?, ui).await
+}
+
+/// Whether the plan may be carried out. What is only made or changed on local Azure costs nothing and loses nothing,
+/// so nobody is asked.
+fn agreed(survey: &Survey, local: bool, ui: &Ui) -> Result<bool, Failure> {
+    let Summary { create, update, replace, delete, adopt, none: _ } = survey.plan.summary();
+    if local && replace + delete + adopt == 0 {
+        return Ok(true);
+    }
+    ui.confirm(&format!("Make {}?", count(create + update + replace + delete + adopt, "change")))
 }
 
 /// What is known to fail is refused before the first write.
@@ -77,7 +83,7 @@ async fn recover_first(
     let checked = preflight(site, &first, consent).await?;
     let run = Run::start(ui);
     let report = site
-        .apply(lease, "up: recover", &first, &checked, consent, run.events(), run.cancel())
+        .apply(lease, "up: recover", &first, &checked, consent, run.watch())
         .await
         .map_err(target::failure);
     run.finish().await;

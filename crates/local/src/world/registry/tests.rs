@@ -7,7 +7,9 @@ fn names_are_those_of_the_distribution_protocol() {
     for good in ["a", "a/b", "team/app-1", "a__b", "a.b", "a--b", "0/1/2", &"a".repeat(255)] {
         assert!(is_repository(good), "{good}");
     }
-    for bad in ["", "/", "a/", "/a", "A", "a//b", "-a", "a-", "a..b", "a___b", "a._b", "é", "a b", &"a".repeat(256)] {
+    for bad in
+        ["", "/", "a/", "/a", "A", "a//b", "-a", "a-", "a..b", "a___b", "a._b", "é", "a b", &"a".repeat(256)]
+    {
         assert!(!is_repository(bad), "{bad}");
     }
     for good in ["v1", "latest", "_x", "1.2-rc_1", &"a".repeat(128)] {
