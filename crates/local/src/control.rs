@@ -71,7 +71,7 @@ pub struct Status {
     pub state: String,
     /// Certificate of the CA, to be trusted by clients.
     pub ca_file: PathBuf,
-    /// What [`env`] gives.
+    /// What [`env()`] gives.
     pub env: BTreeMap<String, String>,
 }
 
@@ -86,7 +86,7 @@ pub enum Stopped {
     NotRunning,
 }
 
-/// The order in which [`env`]'s names are printed.
+/// The order in which [`env()`]'s names are printed.
 pub const ENV_NAMES: [&str; 12] = [
     "ARM_URL",
     "AUTH_URL",

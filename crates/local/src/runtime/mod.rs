@@ -1,7 +1,7 @@
 //! Runs what is deployed: images, processes, probes, scaling and ingress.
 //!
 //! It knows nothing of ARM, tokens or roles: it is told what should run
-//! ([`Desired`](crate::world::container_apps::Desired)) through one trait, [`Platform`], and reports what it sees. In
+//! ([`Desired`]) through one trait, [`Platform`], and reports what it sees. In
 //! reading order:
 //!
 //! - [`platform`]: what it needs from the rest of local Azure.

@@ -1,4 +1,4 @@
-//! Container registries in Resource Manager: names, SKUs, the admin user. Their content is [`registry`](super::registry).
+//! Container registries in Resource Manager: names, SKUs, the admin user. Their content is [`registry`].
 
 use base64::Engine as _;
 use serde_json::{Value, json};

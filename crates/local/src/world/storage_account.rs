@@ -1,5 +1,5 @@
 //! Storage accounts in Resource Manager: accounts, blob services, containers, management policies, keys. Their data
-//! plane is [`blob`](super::blob).
+//! plane is [`blob`].
 
 use base64::Engine as _;
 use serde_json::{Value, json};

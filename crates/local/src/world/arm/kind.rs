@@ -1,5 +1,5 @@
 //! What Resource Manager knows about a type of resource: one row of data per type, with [`Rules`] where a type
-//! has a will of its own. Types without a row get [`plain`](crate::world::plain)'s life cycle.
+//! has a will of its own. Types without a row get [`plain`]'s life cycle.
 
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 //!
 //! - this file: what an account holds, which operation a request is.
 //! - [`auth`]: who asks, by Entra token, and what their roles allow.
-//! - [`containers`], [`blobs`], [`blocks`]: the operations. [`list`]: listings of both.
+//! - `containers`, [`blobs`], [`blocks`]: the operations. `list`: listings of both.
 //! - [`conditions`]: `If-Match` and its kin. [`refusal`]: how storage says no. [`xml`]: the little that is needed.
 //!
 //! Source: `learn.microsoft.com/rest/api/storageservices/blob-service-rest-api`, an operation a page.
