@@ -252,6 +252,50 @@ impl Project {
     }
 }
 
+impl Project {
+    /// A request to ARM as the principal that `local env` names; the answer's body.
+    #[track_caller]
+    pub fn arm(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let env: std::collections::BTreeMap<String, String> = self.env().into_iter().collect();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        runtime.block_on(async {
+            let ca = std::fs::read(&env["CA_FILE"]).expect("the CA can be read");
+            let ca = reqwest::Certificate::from_pem(&ca).expect("the CA is a certificate");
+            let client = reqwest::Client::builder()
+                .no_proxy()
+                .tls_certs_merge([ca])
+                .build()
+                .expect("a client can be made");
+            let token: Value = client
+                .post(format!("{}/{}/oauth2/v2.0/token", env["AUTH_URL"], env["TENANT_ID"]))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(format!(
+                    "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
+                    env["CLIENT_ID"], env["CLIENT_SECRET"], env["ARM_URL"]
+                ))
+                .send()
+                .await
+                .expect("Entra answers")
+                .json()
+                .await
+                .expect("Entra answers JSON");
+            let method = method.parse().expect("a method");
+            let mut request = client
+                .request(method, format!("{}{path}", env["ARM_URL"]))
+                .bearer_auth(token["access_token"].as_str().expect("a token"));
+            if let Some(body) = body {
+                request = request.json(&body);
+            }
+            let answer =
+                request.send().await.expect("ARM answers").text().await.expect("ARM answers in full");
+            serde_json::from_str(&answer).unwrap_or(Value::Null)
+        })
+    }
+}
+
 impl Drop for Project {
     fn drop(&mut self) {
         if std::thread::panicking() && std::env::var_os("LANDFALL_KEEP").is_some() {

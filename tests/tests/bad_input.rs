@@ -1,6 +1,7 @@
 //! Everything around the application that can be wrong: each a clear error, nothing lost.
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use landfall_tests::{Project, get, wait_for};
@@ -117,4 +118,29 @@ fn a_full_disk() {
     let ran = project.run(&["plan", "--local", "--out", "/dev/full"]);
     assert_eq!(ran.code, 1, "{}", ran.all());
     assert!(ran.stderr.contains("No space left"), "{}", ran.all());
+}
+
+#[test]
+fn a_disk_that_fills_while_deploying() {
+    let project = Project::example("hello");
+    project.run(&["local", "start"]).expect(0);
+    let build = project.dir.join(".landfall/build");
+    std::fs::create_dir_all(&build).expect("a folder can be made");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&build).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        // Even root may not mount in some containers, so this is no missing tool.
+        println!("skipped: a small file system cannot be mounted here");
+        return;
+    }
+    let ran = project.run(&["up", "--local", "--yes"]);
+    let unmounted = Command::new("umount").arg("-l").arg(&build).status();
+    assert!(unmounted.is_ok_and(|status| status.success()), "the small file system stays mounted");
+    assert_eq!(ran.code, 1, "{}", ran.all());
+    assert!(
+        ran.stderr.to_lowercase().contains("no space left"),
+        "it says that the disk is full: {}",
+        ran.all()
+    );
+    // With room again, the next run goes on.
+    project.up("done");
 }

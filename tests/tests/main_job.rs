@@ -128,7 +128,21 @@ fn a_secret_reaches_the_app(project: &Project) {
     let list = project.run(&["secrets", "list", "--local", "--json"]).expect(0);
     assert!(list.stdout.contains("greeting") && !list.stdout.contains("Moin"), "{}", list.all());
     project.up("unchanged");
-    no_value_on_disk(project, &["Ahoy", "Moin"]);
+    let group = resource(project, "resourceGroup.main")["name"].as_str().expect("a name").to_owned();
+    let workspace = resource(project, "workspace.main")["name"].as_str().expect("a name").to_owned();
+    let subscription =
+        project.env().into_iter().find(|(name, _)| name == "SUBSCRIPTION_ID").expect("it is told").1;
+    let keys = project.arm(
+        "POST",
+        &format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.OperationalInsights/workspaces/{workspace}/sharedKeys?api-version=2025-02-01"),
+        None,
+    );
+    let key = keys["primarySharedKey"].as_str().unwrap_or_else(|| panic!("{keys}"));
+    no_value_on_disk(project, &["Ahoy", "Moin", key]);
+    let saved = project.dir.join("plan.lf").display().to_string();
+    let plan = project.run(&["plan", "--local", "--json", "--out", &saved]).expect(0);
+    let shown = format!("{}{}", plan.all(), project.read("plan.lf"));
+    assert!(!shown.contains("Moin") && !shown.contains(key), "plans hold no secret");
 }
 
 /// Local Azure's own folder is the cloud; everything else that Landfall wrote must not hold a value.
@@ -214,13 +228,14 @@ fn destroy_and_the_name_that_stays(project: &Project) {
 }
 
 fn vault_name(project: &Project) -> String {
+    resource(project, "vault.main")["name"].as_str().expect("a name").to_owned()
+}
+
+/// A row of `status`.
+fn resource(project: &Project, address: &str) -> Value {
     let status = project.run(&["status", "--local", "--json"]).expect(0).json();
-    status["resources"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|resource| resource["address"] == "vault.main")
-        .and_then(|vault| vault["name"].as_str())
-        .expect("a vault")
-        .to_owned()
+    let rows = status["resources"].as_array().cloned().unwrap_or_default();
+    rows.into_iter()
+        .find(|row| row["address"] == address)
+        .unwrap_or_else(|| panic!("no {address}: {status:#}"))
 }

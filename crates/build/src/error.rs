@@ -93,6 +93,16 @@ pub enum Error {
         help: String,
     },
 
+    /// A program of the build ended with an error, and the disk it works on is full. Tools die of that in odd ways
+    /// (a linker by a bus error), so what they say is only the cause.
+    #[error("no space left on the device of `{}`", path.display())]
+    DiskFull {
+        /// Where the build works.
+        path: PathBuf,
+        /// What the tool died of.
+        source: Box<Error>,
+    },
+
     /// The disk said no.
     #[error("cannot {doing} `{}`", path.display())]
     Io {
@@ -105,7 +115,23 @@ pub enum Error {
     },
 }
 
+const FULL: &str = "the disk is full: free some space and run the same command again";
+
 impl Error {
+    /// The same, or that the disk is full where it is and a tool died of it.
+    pub(crate) fn or_full_disk(self, scratch: &std::path::Path) -> Error {
+        // A tool takes its half-written file away when it dies, so some space is free again: less than any build needs.
+        const NOTHING_LEFT: u64 = 16 * 1024 * 1024;
+        let free = nix::sys::statvfs::statvfs(scratch)
+            .map_or(u64::MAX, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()));
+        match self {
+            Error::ToolFailed { .. } if free < NOTHING_LEFT => {
+                Error::DiskFull { path: scratch.to_owned(), source: Box::new(self) }
+            }
+            other => other,
+        }
+    }
+
     /// Says what to do next, when there is something to do.
     pub fn help(&self) -> Option<String> {
         match self {
@@ -118,9 +144,8 @@ impl Error {
                 "install the package that has `{library}` (`apt-file search {library}` finds it), or link the program statically"
             )),
             Error::Unsupported { help, .. } => Some(help.clone()),
-            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                Some("the disk is full: free some space and run the same command again".into())
-            }
+            Error::DiskFull { .. } => Some(FULL.into()),
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Some(FULL.into()),
             Error::BadFile { .. } | Error::ToolFailed { .. } | Error::Io { .. } => None,
         }
     }

@@ -102,6 +102,10 @@ pub fn fingerprint(spec: &Spec) -> Result<Fingerprint, Error> {
 /// # Errors
 /// When the source is not recognised, a tool is missing or fails, or the disk says no.
 pub fn build(spec: &Spec, scratch: &Path, log: &mut dyn FnMut(&str)) -> Result<Image, Error> {
+    build_on(spec, scratch, log).map_err(|error| error.or_full_disk(scratch))
+}
+
+fn build_on(spec: &Spec, scratch: &Path, log: &mut dyn FnMut(&str)) -> Result<Image, Error> {
     if !cfg!(target_os = "linux") {
         return Err(Error::Unsupported {
             what: "the direct builder makes images of this machine's own runtime, and this is not Linux"

@@ -1,7 +1,8 @@
 //! Which files of a folder are its source, and what they contain.
 //!
 //! Left out are what `.gitignore` and `.landfallignore` say, what tools make again (`node_modules`, `target`,
-//! virtual environments, caches), version control, `landfall.toml` itself, and whatever looks like a secret.
+//! virtual environments, caches), version control, `landfall.toml` itself, plans that `landfall plan --out` saved
+//! here, and whatever looks like a secret.
 //! A line `!name` in `.landfallignore` brings a file back that would be left out as a secret or as a tool's own.
 
 use crate::Error;
@@ -117,6 +118,9 @@ impl Source {
                 left_out.push((path, why));
                 continue;
             }
+            if is_saved_plan(entry.path(), about.len()) {
+                continue;
+            }
             let executable = about.permissions().mode() & 0o111 != 0;
             files.push(SourceFile { path, what: What::File { executable } });
         }
@@ -220,6 +224,18 @@ fn tools_own(path: &Path, is_dir: bool) -> bool {
     TOOLS_OWN.contains(&name)
         || path.join("pyvenv.cfg").is_file()
         || (name == "target" && path.with_file_name("Cargo.toml").is_file())
+}
+
+/// How a plan begins that `landfall plan --out` saved. Lying in the source it was made from, it would change that
+/// source, and so could never be carried out.
+const SAVED_PLAN: &[u8] = b"{\n  \"kind\": \"landfall plan\",";
+
+fn is_saved_plan(path: &Path, size: u64) -> bool {
+    use std::io::Read as _;
+    let mut begin = [0; SAVED_PLAN.len()];
+    size > SAVED_PLAN.len() as u64
+        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok()
+        && begin == SAVED_PLAN
 }
 
 /// Says why a file looks like a secret, when it does.
