@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use landfall_blueprint::{Address, Blueprint, TAG_APP, TAG_ENV};
+use landfall_blueprint::{Address, Blueprint};
 use landfall_engine::{Graph, GraphError, Operation, OperationKey};
-use serde_json::Value;
 
 use crate::error::Error;
-use crate::survey::{newest_version, tags};
+use crate::survey::{is_ours, newest_version};
 use crate::target::Target;
 use crate::work::Work;
 
@@ -136,11 +135,6 @@ pub async fn read(target: &Target, blueprint: &Blueprint) -> Result<Ruin, Error>
         });
     }
     Ok(ruin)
-}
-
-fn is_ours(body: &Value, blueprint: &Blueprint) -> bool {
-    let tags = tags(body);
-    tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment)
 }
 
 /// The operations that delete it: the whole group at once where everything in it is ours, else one by one, users

@@ -38,5 +38,5 @@ pub use error::Error;
 pub use preflight::Obstacle;
 pub use site::{Site, Watch};
 pub use source::Build;
-pub use survey::Survey;
+pub use survey::{Elsewhere, Survey};
 pub use target::Target;

@@ -16,9 +16,12 @@ use crate::error::Error;
 use crate::hands;
 use crate::preflight::Preflight;
 use crate::source::Build;
-use crate::survey::{Survey, read};
+use crate::survey::{Survey, elsewhere, read};
 use crate::target::Target;
 use crate::work;
+
+/// A world without delays still takes a moment to answer: tries must not follow each other without a pause.
+const PACE_MIN: f64 = 0.02;
 
 /// Where an application's runs take place, and where their journal is.
 #[derive(Clone)]
@@ -70,7 +73,8 @@ impl Site {
     ) -> Result<Survey, Error> {
         let live = read(&self.target, &blueprint, &builds, &self.journal, &self.scope, adopt).await?;
         let plan = landfall_plan::plan(&blueprint, &live);
-        Ok(Survey { blueprint, live, plan, builds })
+        let elsewhere = elsewhere(&self.target, &blueprint, &live).await?;
+        Ok(Survey { blueprint, live, plan, builds, elsewhere })
     }
 
     /// Takes the environment for this process.
@@ -140,21 +144,20 @@ impl Site {
     pub async fn go_on(&self, lease: &Lease, run: &RunId, watch: Watch) -> Result<Report, Error> {
         let hands = hands::shared(self.target.clone(), self.scratch.clone());
         let options =
-            Options { patience: Patience::default().scaled(self.target.speed), ..Options::default() };
-        landfall_engine::run(lease, run, hands, options, watch.events, watch.cancel).await.map_err(|error| {
-            match error {
+            Options { patience: Patience::default().scaled(self.target.speed.max(PACE_MIN)), ..Options::default() };
+        let report = landfall_engine::run(lease, run, hands, options, watch.events, watch.cancel)
+            .await
+            .map_err(|error| match error {
                 landfall_engine::Error::Journal(error) => Error::Journal(error),
                 // A contradiction in the journal, told by the engine in full.
                 other => Error::other(other.to_string()),
-            }
-        })
+            })?;
+        self.forget_deleted(lease, &report)?;
+        Ok(report)
     }
 
     /// Forgets what was applied to whatever `report`'s run deleted, so that its absence is no drift.
-    ///
-    /// # Errors
-    /// When the journal fails.
-    pub fn forget_deleted(&self, lease: &Lease, report: &Report) -> Result<(), Error> {
+    fn forget_deleted(&self, lease: &Lease, report: &Report) -> Result<(), Error> {
         let deleted: BTreeSet<&str> = report
             .operations
             .iter()

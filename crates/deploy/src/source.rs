@@ -30,7 +30,8 @@ pub fn specs(app: &App, project: &Path) -> BTreeMap<String, Spec> {
             let Source::Folder(folder) = &service.source else { return None };
             let spec = Spec {
                 service: name.clone(),
-                dir: project.join(folder),
+                // Without `.`, which would show in every message.
+                dir: project.join(folder).components().collect(),
                 port: service.port,
                 command: service.command.clone(),
                 // Static sites carry this very program as their file server.

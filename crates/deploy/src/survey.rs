@@ -19,6 +19,10 @@ const PARALLEL_READS: usize = 24;
 
 /// The version by which a group's resources are listed.
 const RESOURCES: &str = "2024-11-01";
+/// The type of services' identities.
+const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+/// The version by which groups are listed.
+const GROUPS: &str = "2025-04-01";
 /// The version by which role assignments are listed and deleted.
 const ROLE_ASSIGNMENTS: &str = "2022-04-01";
 
@@ -33,6 +37,17 @@ pub struct Survey {
     pub plan: Plan,
     /// The services that are built, by name.
     pub builds: BTreeMap<String, Build>,
+    /// Where the same application and environment lives under other names; empty as soon as it lives under these.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// A resource group that this application and environment filled under another region or naming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The group's name.
+    pub group: String,
+    /// Its region.
+    pub region: String,
 }
 
 impl Survey {
@@ -83,6 +98,50 @@ pub async fn read(
     Ok(live)
 }
 
+/// The groups of the same application and environment, where the one that is wanted is not there: a region or a
+/// naming that was changed moves nothing, it makes everything a second time.
+///
+/// # Errors
+/// What Azure refused.
+pub async fn elsewhere(target: &Target, blueprint: &Blueprint, live: &Live) -> Result<Vec<Elsewhere>, Error> {
+    if live.resources.contains_key(&blueprint.resource_group().address) {
+        return Ok(Vec::new());
+    }
+    let path = format!(
+        "/subscriptions/{}/resourcegroups?$filter=tagName%20eq%20'{TAG_APP}'%20and%20tagValue%20eq%20'{}'",
+        target.subscription, blueprint.app
+    );
+    let listed = target
+        .arm
+        .list(&path, GROUPS)
+        .await
+        .map_err(Error::azure("look for the application's other resource groups"))?;
+    let mut found = Vec::new();
+    for group in &listed {
+        let text = |key: &str| group[key].as_str().unwrap_or_default().to_owned();
+        // The filter takes one tag only, and a group that is on its way out holds nobody up.
+        if !is_ours(group, blueprint) || group["properties"]["provisioningState"] == "Deleting" {
+            continue;
+        }
+        // A group that stayed for what others have in it is no application.
+        let inside = target
+            .arm
+            .list(&format!("{}/resources", text("id")), RESOURCES)
+            .await
+            .map_err(Error::azure("list the application's other resource group"))?;
+        if inside.iter().any(|item| is_ours(item, blueprint)) {
+            found.push(Elsewhere { group: text("name"), region: text("location") });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a resource carries the tags of this application and environment.
+pub(crate) fn is_ours(item: &Value, blueprint: &Blueprint) -> bool {
+    let tags = tags(item);
+    tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment)
+}
+
 async fn get(
     target: &Target,
     address: &Address,
@@ -106,9 +165,7 @@ async fn strays(target: &Target, blueprint: &Blueprint, live: &Live) -> Result<V
         .collect();
     let mut strays = Vec::new();
     for item in &listed {
-        let tags = tags(item);
-        let ours =
-            tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment);
+        let ours = is_ours(item, blueprint);
         let text = |key: &str| item[key].as_str().map(str::to_owned);
         let (Some(id), Some(resource_type), Some(name)) = (text("id"), text("type"), text("name")) else {
             continue;
@@ -120,25 +177,44 @@ async fn strays(target: &Target, blueprint: &Blueprint, live: &Live) -> Result<V
             Some(version) => (*version).to_owned(),
             None => newest_version(target, &resource_type).await?,
         };
-        strays.push(Stray { id, resource_type, api_version, name, location: text("location"), tags });
+        strays.push(Stray {
+            id,
+            resource_type,
+            api_version,
+            name,
+            location: text("location"),
+            tags: tags(item),
+        });
     }
-    strays.extend(stray_roles(target, blueprint, live, &wanted).await?);
+    let principals = principals(target, live, &strays).await?;
+    strays.extend(stray_roles(target, blueprint, &principals, &wanted).await?);
     Ok(strays)
+}
+
+/// The principals of our services' identities, those of services that are gone from the manifest among them.
+async fn principals(target: &Target, live: &Live, strays: &[Stray]) -> Result<BTreeSet<String>, Error> {
+    let principal = |identity: &Value| identity["properties"]["principalId"].as_str().map(str::to_owned);
+    let mut principals: BTreeSet<String> = live
+        .resources
+        .iter()
+        .filter(|(address, _)| address.kind() == "identity")
+        .filter_map(|(_, identity)| principal(identity))
+        .collect();
+    for stray in strays.iter().filter(|stray| stray.resource_type.eq_ignore_ascii_case(IDENTITY)) {
+        let identity = target.arm.get(&stray.id, &stray.api_version).await;
+        let identity = identity.map_err(Error::azure(format!("read the identity {}", stray.name)))?;
+        principals.extend(identity.as_ref().and_then(principal));
+    }
+    Ok(principals)
 }
 
 /// Roles of our services' identities that nothing asks for any more: least privilege holds for the past, too.
 async fn stray_roles(
     target: &Target,
     blueprint: &Blueprint,
-    live: &Live,
+    principals: &BTreeSet<String>,
     wanted: &BTreeSet<String>,
 ) -> Result<Vec<Stray>, Error> {
-    let principals: BTreeSet<&str> = live
-        .resources
-        .iter()
-        .filter(|(address, _)| address.kind() == "identity")
-        .filter_map(|(_, identity)| identity["properties"]["principalId"].as_str())
-        .collect();
     if principals.is_empty() {
         return Ok(Vec::new());
     }
@@ -294,13 +370,18 @@ async fn soft_deleted(
                 name: deleted.name,
                 id: deleted.vault_id,
                 location: deleted.location,
-                deleted_at: deleted.deleted.map(|at| at.to_string()),
-                purge_at: deleted.purge_on.map(|at| at.to_string()),
+                deleted_at: deleted.deleted.map(to_the_second),
+                purge_at: deleted.purge_on.map(to_the_second),
                 purge_protected: deleted.purge_protected,
             });
         }
     }
     Ok(found)
+}
+
+/// Azure's dates have seven digits of a second, which nobody reads.
+fn to_the_second(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What was last applied to each resource, from the journal.
@@ -311,6 +392,11 @@ fn applied(blueprint: &Blueprint, journal: &Journal, scope: &str) -> Result<BTre
         .iter()
         .filter_map(|resource| {
             let output = outputs.get(&put_key(&resource.address))?;
+            // Under another region or naming the same address was another resource.
+            let id = output["resource"]["id"].as_str();
+            if id.is_some_and(|id| !id.eq_ignore_ascii_case(&resource.id())) {
+                return None;
+            }
             let applied = output.get("applied").filter(|applied| !applied.is_null())?;
             Some((resource.address.clone(), applied.clone()))
         })

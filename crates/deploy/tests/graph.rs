@@ -42,7 +42,7 @@ fn survey(text: &str, live: Live) -> Survey {
         })
         .collect();
     let plan = landfall_plan::plan(&blueprint, &live);
-    Survey { blueprint, live, plan, builds }
+    Survey { blueprint, live, plan, builds, elsewhere: Vec::new() }
 }
 
 /// For each operation, all that has to be done before it.
