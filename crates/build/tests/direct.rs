@@ -360,6 +360,7 @@ fn what_is_ignored_or_secret_is_in_neither_image_nor_fingerprint() {
             ("node_modules/x/index.js", "0"),
             (".git/config", "0"),
             ("__pycache__/a.pyc", "0"),
+            ("plan.json", "{\n  \"kind\": \"landfall plan\",\n  \"schema\": 1}"),
         ],
     );
     assert_eq!(fingerprint(&spec).unwrap(), before);

@@ -122,6 +122,18 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether its JSON lines end in a result, also when it is refused or fails.
+    pub fn ends_in_a_result(&self) -> bool {
+        matches!(self, Command::Up(_) | Command::Apply(_) | Command::Destroy(_) | Command::Resume(_))
+    }
+
+    /// Whether it answers Ctrl-C in a way of its own, or has nothing to tidy up.
+    pub fn listens_itself(&self) -> bool {
+        matches!(self, Command::Logs(_) | Command::Local { .. } | Command::Static { .. })
+    }
+}
+
 /// A folder.
 #[derive(Args, Debug)]
 pub struct DirArgs {
@@ -300,7 +312,7 @@ pub struct LocalStartArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Azure's pace is 1, no waiting at all is 0; 0.05 by default, or what the folder had before
-    #[arg(long)]
+    #[arg(long, value_parser = speed, allow_hyphen_values = true)]
     pub speed: Option<f64>,
     /// The port of all planes; the last one used, or a free one, by default
     #[arg(long)]
@@ -311,6 +323,21 @@ pub struct LocalStartArgs {
     /// A folder of Azure's resource types, to check every body against
     #[arg(long, value_name = "DIR")]
     pub types: Option<PathBuf>,
+}
+
+impl LocalStartArgs {
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        let LocalStartArgs { memory, seed, speed, port, faults, types } = self;
+        !memory && seed.is_none() && speed.is_none() && port.is_none() && faults.is_none() && types.is_none()
+    }
+}
+
+/// A pace of time: 0 or more.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "a number, such as `0.05` or `1`".to_owned())?;
+    let sound = speed.is_finite() && speed >= 0.0;
+    sound.then_some(speed).ok_or_else(|| "a number that is 0 or more; 1 is Azure's pace".to_owned())
 }
 
 /// `90s`, `5m`, `1h`.

@@ -44,6 +44,8 @@ pub struct Failure {
     pub causes: Vec<String>,
     /// What to do next.
     pub help: Option<String>,
+    /// The run that it came of.
+    pub run: Option<String>,
     /// A manifest's diagnostics, already gathered, with the text they point into.
     pub diagnostics: Option<Box<(Vec<Diagnostic>, String)>>,
 }
@@ -51,7 +53,14 @@ pub struct Failure {
 impl Failure {
     /// A failure with this exit code.
     pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), causes: Vec::new(), help: None, diagnostics: None }
+        Failure {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            help: None,
+            run: None,
+            diagnostics: None,
+        }
     }
 
     /// Something failed: exit 1.
@@ -92,6 +101,15 @@ impl Failure {
         self
     }
 
+    /// The word for it in the last of a stream's lines.
+    fn outcome(&self) -> &'static str {
+        match self.exit {
+            Exit::Refused => "refused",
+            Exit::Interrupted => "cancelled",
+            Exit::Done | Exit::Failed | Exit::Usage | Exit::Findings => "failed",
+        }
+    }
+
     /// Prints it and gives the exit code.
     pub fn report(&self, ui: &Ui) -> ExitCode {
         if let Some((diagnostics, text)) = self.diagnostics.as_deref() {
@@ -102,9 +120,15 @@ impl Failure {
             }
             return self.exit.into();
         }
+        let help = self.help.as_deref().map(|help| ui.typed(help));
         if ui.json {
-            ui.document(&json!({"schema": 1, "error": {
-                "message": self.message, "causes": self.causes, "help": self.help, "exit": self.exit as u8}}));
+            let error = json!({"message": self.message, "causes": self.causes, "help": help,
+                "exit": self.exit as u8});
+            ui.document(&match ui.stream {
+                true => json!({"event": "result", "schema": 1, "outcome": self.outcome(), "run": self.run,
+                    "urls": [], "error": error}),
+                false => json!({"schema": 1, "error": error}),
+            });
         }
         ui.error(&self.message);
         for cause in &self.causes {

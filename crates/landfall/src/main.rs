@@ -6,11 +6,13 @@
 //! - [`project`]: the folder of a manifest, the manifest with one environment applied.
 //! - [`target`]: Azure or local Azure, and who we are there.
 //! - [`progress`]: a run drawn as bars, lines or JSON lines.
+//! - [`interrupt`]: Ctrl-C and SIGTERM.
 //! - [`commands`]: one file per command.
 
 mod cli;
 mod commands;
 mod failure;
+mod interrupt;
 mod progress;
 mod project;
 mod target;
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let ui = ui::Ui::new(&args.global);
+    let ui = ui::Ui::new(&args.global, args.command.ends_in_a_result());
     ui::start_logging(&args.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -39,7 +41,12 @@ fn main() -> ExitCode {
                 .report(&ui);
         }
     };
-    let outcome = runtime.block_on(commands::run(&args, &ui));
+    let outcome = runtime.block_on(async {
+        if !args.command.listens_itself() {
+            interrupt::watch(ui.clone());
+        }
+        commands::run(&args, &ui).await
+    });
     // Threads that only wait (a build's child, a reader of standard input) must not hold the exit.
     runtime.shutdown_background();
     match outcome {

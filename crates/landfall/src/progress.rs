@@ -1,6 +1,8 @@
 //! A run, drawn: bars on a terminal, a line an event without one, JSON lines for programs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -13,6 +15,7 @@ use crate::ui::Ui;
 /// Draws events until the sender is dropped.
 pub struct Progress {
     events: UnboundedSender<Event>,
+    teller: Teller,
     drawing: JoinHandle<()>,
 }
 
@@ -20,21 +23,27 @@ impl Progress {
     /// Begins to draw.
     pub fn start(ui: &Ui) -> Progress {
         let (events, receive) = unbounded_channel();
+        let teller = Teller::default();
         let drawing = if ui.json {
             tokio::spawn(lines_of_json(receive))
         } else if ui.quiet {
             tokio::spawn(nothing(receive))
         } else if ui.bars {
-            tokio::spawn(bars(receive))
+            tokio::spawn(bars(receive, teller.clone()))
         } else {
-            tokio::spawn(lines(receive, ui.verbose > 0))
+            tokio::spawn(lines(receive, ui.verbose > 0, teller.clone()))
         };
-        Progress { events, drawing }
+        Progress { events, teller, drawing }
     }
 
     /// Where events go.
     pub fn sender(&self) -> UnboundedSender<Event> {
         self.events.clone()
+    }
+
+    /// Says something between the bars.
+    pub fn teller(&self) -> Teller {
+        self.teller.clone()
     }
 
     /// Ends the drawing once every event sent has been drawn.
@@ -55,8 +64,43 @@ async fn lines_of_json(mut events: UnboundedReceiver<Event>) {
     }
 }
 
+/// Prints without tearing the bars, and knows whether the run was cancelled.
+#[derive(Clone, Debug, Default)]
+pub struct Teller {
+    bars: MultiProgress,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Teller {
+    /// One line, above the bars where there are any.
+    pub fn tell(&self, text: &str) {
+        // The terminal has put `^C` at the bars' line.
+        self.bars.suspend(|| Ui::for_lines().note(text));
+    }
+
+    /// From now on what ends badly was stopped.
+    pub fn cancelled(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    /// How an operation ended. A build is a child process, which Ctrl-C has ended before it reached us.
+    fn ended(&self, event: &Event, how: &Ended, worked: Duration) -> (&'static str, String) {
+        match how {
+            Ended::Failed { .. } if event.kind == "build" && self.cancelled.load(Ordering::Acquire) => {
+                ("-", "stopped".to_owned())
+            }
+            how => (mark(how), ended(how, worked)),
+        }
+    }
+
+    /// Takes the bars away.
+    pub fn clear(&self) {
+        let _ = self.bars.clear();
+    }
+}
+
 /// One line an event; what an operation is at only where asked for, since builds print much.
-async fn lines(mut events: UnboundedReceiver<Event>, all: bool) {
+async fn lines(mut events: UnboundedReceiver<Event>, all: bool, teller: Teller) {
     let ui = Ui::for_lines();
     // A poll that tells nothing new is no event.
     let mut told: BTreeMap<OperationKey, String> = BTreeMap::new();
@@ -78,14 +122,16 @@ async fn lines(mut events: UnboundedReceiver<Event>, all: bool) {
                 failure.class,
                 spent(*after)
             )),
-            What::Ended { how, worked } => ui.note(&format!("{name}: {}", ended(how, *worked))),
+            What::Ended { how, worked } => {
+                ui.note(&format!("{name}: {}", teller.ended(&event, how, *worked).1));
+            }
         }
     }
 }
 
 /// One bar per running operation; finished ones scroll away above.
-async fn bars(mut events: UnboundedReceiver<Event>) {
-    let all = MultiProgress::new();
+async fn bars(mut events: UnboundedReceiver<Event>, teller: Teller) {
+    let all = teller.bars.clone();
     let spinner = ProgressStyle::with_template("  {spinner} {prefix} {wide_msg:.dim} {elapsed:.dim}")
         .expect("the template is a literal");
     let share =
@@ -120,7 +166,8 @@ async fn bars(mut events: UnboundedReceiver<Event>) {
                     bar.finish_and_clear();
                 }
                 if !matches!(how, Ended::Skipped { .. }) {
-                    let _ = all.println(format!("  {} {name} {}", mark(how), ended(how, *worked)));
+                    let (mark, ended) = teller.ended(&event, how, *worked);
+                    let _ = all.println(format!("  {mark} {name} {ended}"));
                 }
             }
         }

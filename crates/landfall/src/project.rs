@@ -38,6 +38,7 @@ impl Project {
             Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
                 let at = error.utf8_error().valid_up_to();
                 Failure::usage(format!("{} is not UTF-8 text: byte {at} is out of place", path.display()))
+                    .help("save it as UTF-8")
             })?,
             Err(error) => {
                 return Err(Failure::failed(format!("cannot read {}", path.display())).because(error));
@@ -84,13 +85,16 @@ pub fn start_folder(global: &Global, dir: Option<&Path>) -> Result<PathBuf, Fail
         (None, None) => PathBuf::from("."),
     };
     let folder = named.canonicalize().map_err(|error| {
-        Failure::usage(format!("cannot enter the folder {}", named.display())).because(error)
+        Failure::usage(format!("cannot enter the folder {}", named.display()))
+            .because(error)
+            .help("name the folder of a `landfall.toml`, or one below it")
     })?;
     if folder.is_dir() {
         Ok(folder)
     } else if folder.file_name().is_some_and(|name| name == MANIFEST) {
         Ok(folder.parent().map(Path::to_owned).unwrap_or(folder))
     } else {
-        Err(Failure::usage(format!("{} is not a folder", named.display())))
+        Err(Failure::usage(format!("{} is not a folder", named.display()))
+            .help("name the folder of a `landfall.toml`, or one below it"))
     }
 }

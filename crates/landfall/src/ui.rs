@@ -12,10 +12,12 @@ use crate::cli::Global;
 use crate::failure::Failure;
 
 /// Where and how a command prints.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ui {
     /// One JSON document, or JSON lines, on standard output instead of text.
     pub json: bool,
+    /// The JSON lines of this command end in a result, however it ends.
+    pub stream: bool,
     /// Standard output takes colour.
     pub color_out: bool,
     /// Standard error takes colour.
@@ -30,15 +32,18 @@ pub struct Ui {
     pub bars: bool,
     /// `--yes`.
     pub yes: bool,
+    /// What has to be typed after a command so that it goes where this one went: ` --local --env prod`.
+    pub again: String,
 }
 
 impl Ui {
     /// Settles colour, width and interactivity once.
-    pub fn new(global: &Global) -> Ui {
+    pub fn new(global: &Global, stream: bool) -> Ui {
         let color = |stream: anstream::ColorChoice| stream != anstream::ColorChoice::Never;
         let terminal_err = std::io::stderr().is_terminal();
         Ui {
             json: global.json,
+            stream,
             color_out: !global.json && color(anstream::AutoStream::choice(&std::io::stdout())),
             color_err: color(anstream::AutoStream::choice(&std::io::stderr())),
             quiet: global.quiet,
@@ -49,6 +54,7 @@ impl Ui {
                 && terminal_err
                 && std::env::var("TERM").as_deref() != Ok("dumb"),
             yes: global.yes,
+            again: again(global),
         }
     }
 
@@ -61,6 +67,7 @@ impl Ui {
     pub fn for_lines() -> Ui {
         Ui {
             json: false,
+            stream: false,
             color_out: false,
             color_err: false,
             quiet: false,
@@ -68,7 +75,13 @@ impl Ui {
             interactive: false,
             bars: false,
             yes: false,
+            again: String::new(),
         }
+    }
+
+    /// A `Ui` for work whose events are nobody's business, since programs get one document at the end.
+    pub fn for_one_document(&self) -> Ui {
+        Ui { json: false, quiet: self.quiet || self.json, ..self.clone() }
     }
 
     /// What was asked for.
@@ -82,11 +95,36 @@ impl Ui {
         write_all(std::io::stdout(), &text);
     }
 
+    /// Ends a line that a question or the terminal's `^C` began.
+    pub fn fresh_line(&self) {
+        if std::io::stderr().is_terminal() {
+            write_all(std::io::stderr(), "\n");
+        }
+    }
+
     /// Progress and remarks: silent with `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            write_all(std::io::stderr(), text);
+            write_all(std::io::stderr(), &self.typed(text));
         }
+    }
+
+    /// `text` with its commands as they have to be typed: with the flags that lead to the same place.
+    pub fn typed(&self, text: &str) -> String {
+        const ELSEWHERE: &[&str] =
+            &["up", "plan", "resume", "status", "destroy", "secrets", "runs", "open", "logs"];
+        let mut pieces = text.split('`').map(str::to_owned).collect::<Vec<_>>();
+        // Every second piece stands between backticks.
+        for piece in pieces.iter_mut().skip(1).step_by(2) {
+            let mut words = piece.split(' ');
+            let ours = words.next() == Some("landfall")
+                && words.next().is_some_and(|word| ELSEWHERE.contains(&word));
+            if ours && !piece.contains("--local") && !piece.contains("--env") {
+                let at = piece.find(" <").unwrap_or(piece.len());
+                piece.insert_str(at, &self.again);
+            }
+        }
+        pieces.join("`")
     }
 
     /// Something the reader should know though nothing failed.
@@ -98,7 +136,7 @@ impl Ui {
     /// What to do next.
     pub fn hint(&self, text: &str) {
         let label = paint(self.color_err, AnsiColor::Cyan.on_default().bold(), "hint:");
-        write_all(std::io::stderr(), &format!("{label} {text}"));
+        write_all(std::io::stderr(), &format!("{label} {}", self.typed(text)));
     }
 
     /// What failed.
@@ -125,7 +163,7 @@ impl Ui {
         }
         if !self.interactive {
             return Err(Failure::refused(format!(
-                "{question} needs an answer, and there is no terminal to ask on"
+                "`{question}` needs an answer, and there is no terminal to ask on"
             ))
             .help("add `--yes` to agree beforehand"));
         }
@@ -145,6 +183,13 @@ impl Ui {
             .map_err(|error| Failure::failed("cannot read the answer").because(error))?;
         Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
     }
+}
+
+/// The flags that were given of those that say where a command goes.
+fn again(global: &Global) -> String {
+    let local = if global.local { " --local" } else { "" };
+    let env = global.env.as_deref().map(|env| format!(" --env {env}")).unwrap_or_default();
+    format!("{local}{env}")
 }
 
 /// Writes a line; a reader that went away (`landfall … | head`) is no error of ours.

@@ -1,7 +1,7 @@
 //! `landfall apply PLAN`: a saved plan, carried out if the world has not moved.
 
 use crate::cli::{ApplyArgs, Global};
-use crate::commands::plan::Saved;
+use crate::commands::plan::{SAVED, Saved};
 use crate::commands::support::{self, Run};
 use crate::commands::up;
 use crate::failure::{Exit, Failure};
@@ -20,12 +20,12 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
     };
     let project = Project::find(&global, None)?;
     let app = project.app(&global, ui)?;
+    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let site = target::site(&global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let lease = site.lease("landfall apply", std::time::Duration::ZERO).await.map_err(target::failure)?;
     up::settle(&site, &lease, ui).await?;
     let mut consent = support::consent(&args.consent)?;
-    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
     let sources_moved =
         survey.builds.iter().any(|(service, build)| saved.sources.get(service) != Some(&build.tag));
@@ -41,6 +41,7 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
     if survey.plan.is_empty() {
         return support::unchanged(&site, &survey, ui).await;
     }
+    support::refuse_second_copy(&survey)?;
     up::ask(&survey, &mut consent, ui)?;
     let preflight = landfall_deploy::preflight::preflight(&site.target, &survey, &consent)
         .await
@@ -56,13 +57,17 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
 }
 
 fn read(path: &std::path::Path) -> Result<Saved, Failure> {
-    let text = std::fs::read(path)
-        .map_err(|error| Failure::usage(format!("cannot read the plan {}", path.display())).because(error))?;
+    let text = std::fs::read(path).map_err(|error| {
+        Failure::usage(format!("cannot read the plan {}", path.display()))
+            .because(error)
+            .help("make one with `landfall plan --out FILE`")
+    })?;
     let saved: Saved = serde_json::from_slice(&text).map_err(|error| {
         Failure::usage(format!("{} is not a plan that `landfall plan --out` saved", path.display()))
             .because(error)
+            .help("make one with `landfall plan --out FILE`")
     })?;
-    if saved.schema != 1 {
+    if saved.kind != SAVED || saved.schema != 1 {
         return Err(Failure::usage(format!(
             "{} was saved by another version of landfall (format {})",
             path.display(),

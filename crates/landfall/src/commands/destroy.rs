@@ -24,7 +24,9 @@ pub async fn run(global: &Global, args: &DestroyArgs, ui: &Ui) -> Result<Exit, F
     let ruin = destroy::read(&site.target, &blueprint).await.map_err(target::failure)?;
     if ruin.is_empty() {
         if ui.json {
-            ui.document(&json!({"event": "result", "outcome": "unchanged", "run": null, "urls": []}));
+            ui.document(
+                &json!({"event": "result", "schema": 1, "outcome": "unchanged", "run": null, "urls": []}),
+            );
         } else {
             ui.out(&format!("nothing of {} is there to destroy", site.scope));
         }
@@ -44,7 +46,6 @@ pub async fn run(global: &Global, args: &DestroyArgs, ui: &Ui) -> Result<Exit, F
         .map_err(target::failure);
     run.finish().await;
     let report = report?;
-    site.forget_deleted(&lease, &report).map_err(target::failure)?;
     let outcome = report.outcome().unwrap_or(Outcome::Failed);
     let exit = support::result(outcome, &report, &[], ui)?;
     if outcome == Outcome::Done && !args.purge && !ui.json {
@@ -67,9 +68,17 @@ fn show(ruin: &Ruin, purge: bool, scope: &str, ui: &Ui) {
         let resources: Vec<_> = ruin
             .resources
             .iter()
-            .map(|doomed| json!({"address": doomed.address, "type": doomed.resource_type, "id": doomed.id, "action": "delete"}))
+            .map(|doomed| {
+                json!({"address": doomed.address, "type": doomed.resource_type, "name": doomed.name,
+                    "id": doomed.id, "action": "delete"})
+            })
+            .chain(ruin.group.iter().filter(|_| ruin.foreign.is_empty()).map(|(address, id, _)| {
+                json!({"address": address, "type": "Microsoft.Resources/resourceGroups",
+                    "name": id.rsplit('/').next(), "id": id, "action": "delete"})
+            }))
             .collect();
-        ui.document(&json!({"event": "planned", "schema": 1, "changes": resources, "purge": purge}));
+        ui.document(&json!({"event": "planned", "schema": 1, "changes": resources, "foreign": ruin.foreign,
+            "purge": purge}));
         return;
     }
     if ui.quiet {
@@ -85,9 +94,12 @@ fn show(ruin: &Ruin, purge: bool, scope: &str, ui: &Ui) {
         }
         (_, false) => {
             ui.out(&format!(
-                "the resource group stays, since {} in it is not ours",
+                "the resource group stays, for {} in it that this application did not make:",
                 count(ruin.foreign.len(), "resource")
             ));
+            for id in &ruin.foreign {
+                ui.out(&format!("    {}", id.rsplit('/').next().unwrap_or_default()));
+            }
         }
         (None, true) => {}
     }

@@ -57,20 +57,31 @@ async fn start(global: &Global, args: &LocalStartArgs, ui: &Ui) -> Result<Exit, 
     } else {
         ui.out(&format!("local Azure is running at {}", arm(&status)));
     }
+    if before.is_some() && !args.is_empty() {
+        ui.warning("it was started before and stays as it is: the options given here have no effect");
+        ui.hint("stop it first with `landfall local stop`");
+    }
     Ok(Exit::Done)
 }
 
 async fn stop(global: &Global, ui: &Ui) -> Result<Exit, Failure> {
-    let stopped = control::stop(&folder(global)?).await.map_err(local_failure)?;
+    let folder = folder(global)?;
+    // One that does not answer has to be stopped all the same.
+    let before = control::status(&folder).await.unwrap_or_default();
+    let state = match before.is_some_and(|status| status.state == "memory") {
+        true => "its state was in memory and is gone",
+        false => "its state is kept",
+    };
+    let stopped = control::stop(&folder).await.map_err(local_failure)?;
     let (word, text) = match stopped {
-        Stopped::Gracefully => ("stopped", "local Azure has stopped; its state is kept"),
-        Stopped::Killed => ("killed", "local Azure did not end in time and was killed; its state is kept"),
-        Stopped::NotRunning => ("notRunning", "local Azure was not running"),
+        Stopped::Gracefully => ("stopped", format!("local Azure has stopped; {state}")),
+        Stopped::Killed => ("killed", format!("local Azure did not end in time and was killed; {state}")),
+        Stopped::NotRunning => ("notRunning", "local Azure was not running".to_owned()),
     };
     if ui.json {
         ui.document(&json!({"schema": 1, "stopped": word}));
     } else {
-        ui.out(text);
+        ui.out(&text);
     }
     Ok(Exit::Done)
 }

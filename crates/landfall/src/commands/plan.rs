@@ -3,6 +3,7 @@
 use landfall_deploy::Survey;
 use landfall_plan::Plan;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::cli::{Global, PlanArgs};
 use crate::commands::{support, up};
@@ -11,10 +12,16 @@ use crate::project::Project;
 use crate::target;
 use crate::ui::Ui;
 
+/// The kind of a saved plan.
+pub const SAVED: &str = "landfall plan";
+
 /// A plan that `landfall apply` carries out, with what it must know of where it came from.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Saved {
+    /// [`SAVED`]: says what the file is. It comes first, since the builder knows saved plans by it and leaves them
+    /// out of the source they may lie in.
+    pub kind: String,
     /// The version of this form: 1.
     pub schema: u32,
     /// The manifest's folder.
@@ -31,17 +38,26 @@ pub struct Saved {
 pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure> {
     let project = Project::find(global, args.dir.as_deref())?;
     let app = project.app(global, ui)?;
+    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let consent = support::consent(&args.consent)?;
-    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
     if ui.json {
-        ui.document(&support::document(&survey.plan));
+        let mut document = support::document(&survey.plan);
+        document["questions"] = landfall_deploy::consent::questions(&survey.plan, &consent)
+            .iter()
+            .map(|question| json!({"says": support::describe(question), "flag": support::flag(question)}))
+            .collect();
+        ui.document(&document);
     } else {
         up::show(&survey, ui);
         if survey.plan.is_empty() {
             ui.out("nothing to change");
+        }
+        if let Some((why, help)) = support::second_copy(&survey) {
+            ui.warning(&why);
+            ui.hint(help);
         }
         for question in landfall_deploy::consent::questions(&survey.plan, &consent) {
             ui.warning(&support::describe(&question));
@@ -61,6 +77,7 @@ pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Fail
 
 fn save(global: &Global, project: &Project, survey: &Survey, path: &std::path::Path) -> Result<(), Failure> {
     let saved = Saved {
+        kind: SAVED.to_owned(),
         schema: 1,
         folder: project.folder.clone(),
         local: global.local,

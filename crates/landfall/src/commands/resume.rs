@@ -18,7 +18,9 @@ pub async fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failu
     let lease = site.lease("landfall resume", std::time::Duration::ZERO).await.map_err(target::failure)?;
     let Some(unfinished) = site.unfinished().map_err(target::failure)? else {
         if ui.json {
-            ui.document(&json!({"event": "result", "outcome": "unchanged", "run": null, "urls": []}));
+            ui.document(
+                &json!({"event": "result", "schema": 1, "outcome": "unchanged", "run": null, "urls": []}),
+            );
         } else {
             ui.out("no run was interrupted: there is nothing to go on with");
         }

@@ -52,7 +52,7 @@ async fn set(
     let blueprint = support::blueprint(project, app, &site.target.subscription)?;
     let lease =
         site.lease("landfall secrets set", std::time::Duration::ZERO).await.map_err(target::failure)?;
-    up::settle(&site, &lease, ui).await?;
+    up::settle(&site, &lease, &ui.for_one_document()).await?;
     let vault = blueprint
         .vault()
         .cloned()
@@ -63,6 +63,7 @@ async fn set(
         .survey(blueprint.clone(), std::collections::BTreeMap::new(), &Default::default())
         .await
         .map_err(target::failure)?;
+    support::refuse_second_copy(&survey)?;
     survey.restrict(std::slice::from_ref(&vault.address));
     if !survey.live.resources.contains_key(&vault.address) {
         let mut consent = landfall_deploy::Consent::default();
@@ -71,25 +72,29 @@ async fn set(
     }
 
     let set = secrets::set(&site.target, &vault, name, &value).await.map_err(target::failure)?;
-    if ui.json {
-        ui.document(&json!({"schema": 1, "name": name, "version": set.version.version, "services": users}));
-    } else {
+    if !ui.json {
         ui.out(&format!("{name} is set (version {})", set.version.version));
         if set.granted {
             ui.note(&format!("you now have the role Key Vault Secrets Officer on {}", vault.name));
         }
     }
-    if users.is_empty() {
-        ui.note("no service uses it yet; name it under `secrets` of one");
-        return Ok(Exit::Done);
+    let run = match (users.is_empty(), no_release) {
+        (true, _) => {
+            ui.note("no service uses it yet; name it under `secrets` of one");
+            None
+        }
+        (false, true) => None,
+        (false, false) => release(&site, &lease, project, app, blueprint, &users, ui).await?,
+    };
+    if ui.json {
+        ui.document(&json!({"schema": 1, "name": name, "version": set.version.version, "services": users,
+            "run": run}));
     }
-    if no_release {
-        return Ok(Exit::Done);
-    }
-    release(&site, &lease, project, app, blueprint, &users, ui).await
+    Ok(Exit::Done)
 }
 
 /// Brings the new version to the deployed services that use it: a new revision of each, with the image it has.
+/// Returns the run that did it, when there was anything to do.
 async fn release(
     site: &Site,
     lease: &landfall_engine::Lease,
@@ -98,7 +103,7 @@ async fn release(
     blueprint: landfall_blueprint::Blueprint,
     users: &[&str],
     ui: &Ui,
-) -> Result<Exit, Failure> {
+) -> Result<Option<String>, Failure> {
     let builds = landfall_deploy::source::builds(app, &project.folder).await.map_err(target::failure)?;
     let mut survey = site.survey(blueprint, builds, &Default::default()).await.map_err(target::failure)?;
     let deployed: Vec<_> = users
@@ -108,19 +113,19 @@ async fn release(
         .collect();
     if deployed.is_empty() {
         ui.note("the services that use it are not deployed yet; `landfall up` brings it to them");
-        return Ok(Exit::Done);
+        return Ok(None);
     }
     survey.restrict(&deployed);
     if !survey.plan.missing_secrets.is_empty() {
         let names: Vec<&str> =
             survey.plan.missing_secrets.iter().map(|missing| missing.secret.as_str()).collect();
         ui.note(&format!("not released yet: {} has no value either", names.join(", ")));
-        return Ok(Exit::Done);
+        return Ok(None);
     }
     if survey.plan.is_empty() {
-        return Ok(Exit::Done);
+        return Ok(None);
     }
-    carry_out(site, lease, "secrets set", &survey, &landfall_deploy::Consent::default(), ui).await
+    carry_out(site, lease, "secrets set", &survey, &landfall_deploy::Consent::default(), ui).await.map(Some)
 }
 
 async fn carry_out(
@@ -130,19 +135,19 @@ async fn carry_out(
     survey: &landfall_deploy::Survey,
     consent: &landfall_deploy::Consent,
     ui: &Ui,
-) -> Result<Exit, Failure> {
+) -> Result<String, Failure> {
     let preflight = landfall_deploy::preflight::preflight(&site.target, survey, consent)
         .await
         .map_err(target::failure)?;
     support::refuse_obstacles(&preflight)?;
-    let run = Run::start(ui);
+    let run = Run::start(&ui.for_one_document());
     let report =
         site.apply(lease, title, survey, &preflight, consent, run.watch()).await.map_err(target::failure);
     run.finish().await;
     let report = report?;
     match report.outcome() {
-        Some(landfall_engine::Outcome::Done) => Ok(Exit::Done),
-        outcome => support::result(outcome.unwrap_or(landfall_engine::Outcome::Failed), &report, &[], ui),
+        Some(landfall_engine::Outcome::Done) => Ok(report.summary.id.to_string()),
+        outcome => Err(support::unsuccessful(outcome.unwrap_or(landfall_engine::Outcome::Failed), &report)),
     }
 }
 

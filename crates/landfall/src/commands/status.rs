@@ -39,7 +39,11 @@ pub async fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failu
 
 fn print_service(service: &Service, ui: &Ui) {
     let state = if service.state == "Succeeded" { String::new() } else { format!("  ({})", service.state) };
-    ui.out(&format!("{}  {}{state}", ui.bold(&service.name), service.urls.join("  ")));
+    let urls = match service.urls.is_empty() {
+        true => "takes no requests from outside".to_owned(),
+        false => service.urls.join("  "),
+    };
+    ui.out(&format!("{}  {urls}{state}", ui.bold(&service.name)));
     for revision in &service.revisions {
         let label = revision.label.as_deref().map(|label| format!("  [{label}]")).unwrap_or_default();
         let replicas = crate::ui::count(usize::try_from(revision.replicas).unwrap_or(usize::MAX), "replica");

@@ -2,7 +2,7 @@
 
 use landfall_blueprint::Blueprint;
 use landfall_deploy::preflight::Preflight;
-use landfall_deploy::{Consent, Question, Site, Survey, Watch, status};
+use landfall_deploy::{Consent, Elsewhere, Question, Site, Survey, Watch, status};
 use landfall_engine::{Cancel, Event, Outcome, Report};
 use landfall_manifest::{App, Diagnostic};
 use landfall_plan::Plan;
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::ConsentArgs;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::{self, Claim, Signals};
 use crate::progress::{Progress, spent};
 use crate::project::Project;
 use crate::target;
@@ -90,6 +91,35 @@ pub fn flag(question: &Question) -> String {
     }
 }
 
+/// Why a plan would make everything a second time, when it would.
+pub fn second_copy(survey: &Survey) -> Option<(String, &'static str)> {
+    let there: Vec<String> = survey
+        .elsewhere
+        .iter()
+        .map(|Elsewhere { group, region }| format!("in the resource group {group} ({region})"))
+        .collect();
+    let Survey { blueprint, .. } = survey;
+    (!there.is_empty()).then(|| {
+        (
+            format!(
+                "{} in the environment {} lives {}; another region or naming would not move it, but make a second, empty one beside it",
+                blueprint.app,
+                blueprint.environment,
+                there.join(" and ")
+            ),
+            "undo the change of `region` or `naming`; or `landfall destroy` with the old ones first; or keep both: give the new one an environment of its own, `[environment.NAME]`",
+        )
+    })
+}
+
+/// Refuses to make a second copy of what lives elsewhere.
+pub fn refuse_second_copy(survey: &Survey) -> Result<(), Failure> {
+    match second_copy(survey) {
+        None => Ok(()),
+        Some((why, help)) => Err(Failure::refused(why).help(help)),
+    }
+}
+
 /// Refuses to go on when something is known to fail.
 pub fn refuse_obstacles(preflight: &Preflight) -> Result<(), Failure> {
     if preflight.obstacles.is_empty() {
@@ -133,11 +163,12 @@ pub fn planned(plan: &Plan) -> Value {
     event
 }
 
-/// A run in progress: drawn, and cancelled by Ctrl-C.
+/// A run in progress: drawn, and cancelled by Ctrl-C or SIGTERM.
 pub struct Run {
     progress: Progress,
     cancel: Cancel,
     keyboard: JoinHandle<()>,
+    _claim: Claim,
 }
 
 impl Run {
@@ -145,22 +176,26 @@ impl Run {
     pub fn start(ui: &Ui) -> Run {
         let cancel = Cancel::new();
         let stop = cancel.clone();
-        let quiet = ui.quiet || ui.json;
+        let claim = Claim::new();
+        let progress = Progress::start(ui);
+        let (ui, told) = (ui.clone(), progress.teller());
         let keyboard = tokio::spawn(async move {
-            let ui = Ui::for_lines();
-            if tokio::signal::ctrl_c().await.is_err() {
-                return;
-            }
-            if !quiet {
-                ui.note("cancelling: nothing new starts, what Azure has accepted is followed; again to leave at once");
+            let Some(mut signals) = Signals::listen() else { return };
+            signals.next().await;
+            told.cancelled();
+            if !ui.json && !ui.quiet {
+                told.tell("cancelling: nothing new starts, what Azure has accepted is followed; again to leave at once");
             }
             stop.cancel();
-            if tokio::signal::ctrl_c().await.is_ok() {
-                // The journal has every step; `resume` goes on from there.
-                std::process::exit(Exit::Interrupted as i32);
-            }
+            signals.next().await;
+            told.clear();
+            // The journal has every step.
+            interrupt::leave(
+                &ui,
+                Some("`landfall resume` goes on with it, and so does giving the command again"),
+            );
         });
-        Run { progress: Progress::start(ui), cancel, keyboard }
+        Run { progress, cancel, keyboard, _claim: claim }
     }
 
     /// Where the engine's events go.
@@ -194,7 +229,9 @@ pub async fn unchanged(site: &Site, survey: &Survey, ui: &Ui) -> Result<Exit, Fa
     let urls = urls(site, &survey.blueprint).await?;
     if ui.json {
         let urls: Vec<&String> = urls.iter().map(|(_, url)| url).collect();
-        ui.document(&json!({"event": "result", "outcome": "unchanged", "run": null, "urls": urls}));
+        ui.document(
+            &json!({"event": "result", "schema": 1, "outcome": "unchanged", "run": null, "urls": urls}),
+        );
     } else {
         ui.out("nothing to change");
         print_urls(&urls, ui);
@@ -216,8 +253,8 @@ pub fn result(
             .failures()
             .map(|(operation, failure)| json!({"address": operation.address, "failure": failure}))
             .collect();
-        ui.document(&json!({"event": "result", "outcome": word(outcome), "run": run, "urls": all,
-            "failures": failures}));
+        ui.document(&json!({"event": "result", "schema": 1, "outcome": word(outcome), "run": run,
+            "urls": all, "failures": failures}));
         return Ok(match outcome {
             Outcome::Done => Exit::Done,
             Outcome::Failed => Exit::Failed,
@@ -236,12 +273,18 @@ pub fn result(
 
 /// Why a run did not come to its end, each failed operation with its reason.
 pub fn unsuccessful(outcome: Outcome, report: &Report) -> Failure {
-    const NEXT: &str = "what was done stays; the next `landfall up` goes on from there";
+    let next = match report.summary.title.as_str() {
+        "destroy" => "what is deleted stays deleted; the next `landfall destroy` goes on from there",
+        _ => "what was done stays; the next `landfall up` goes on from there",
+    };
     let run = &report.summary.id;
     if outcome != Outcome::Failed {
-        return Failure::new(Exit::Interrupted, format!("the run {run} was cancelled")).help(NEXT);
+        let mut failure = Failure::new(Exit::Interrupted, format!("the run {run} was cancelled")).help(next);
+        failure.run = Some(run.to_string());
+        return failure;
     }
     let mut failure = Failure::failed(format!("the run {run} failed"));
+    failure.run = Some(run.to_string());
     let mut helps: Vec<&str> = Vec::new();
     for (operation, why) in report.failures() {
         failure.causes.push(format!("{} {}: {}", operation.kind, operation.address, why.message));
@@ -249,7 +292,7 @@ pub fn unsuccessful(outcome: Outcome, report: &Report) -> Failure {
             helps.push(help);
         }
     }
-    helps.push(NEXT);
+    helps.push(next);
     failure.help(helps.join("\n      "))
 }
 

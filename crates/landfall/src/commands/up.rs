@@ -17,19 +17,21 @@ use crate::ui::{Ui, count};
 pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failure> {
     let project = Project::find(global, args.dir.as_deref())?;
     let app = project.app(global, ui)?;
+    // Source that cannot be built is told before anything is started or signed in to.
+    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let lease = site.lease("landfall up", args.wait).await.map_err(target::failure)?;
     settle(&site, &lease, ui).await?;
 
     let mut consent = support::consent(&args.consent)?;
-    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let mut survey =
         site.survey(blueprint.clone(), builds.clone(), &consent.adopt).await.map_err(target::failure)?;
     show(&survey, ui);
     if survey.plan.is_empty() {
         return support::unchanged(&site, &survey, ui).await;
     }
+    support::refuse_second_copy(&survey)?;
     ask(&survey, &mut consent, ui)?;
     let mut checked = preflight(&site, &survey, &consent).await?;
     if !agreed(&survey, global.local, ui)? {
