@@ -34,7 +34,7 @@ pub struct Global {
     /// Print JSON for programs instead of text
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print errors only
+    /// Leave out progress and remarks: only what was asked for, and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Print more; twice for debugging
@@ -72,7 +72,7 @@ pub enum Command {
     /// Plan, ask, build, apply, release: the main job
     Up(UpArgs),
     /// Go on with a run that was interrupted
-    Resume(DirArgs),
+    Resume(ResumeArgs),
     /// List past runs, or show one
     Runs {
         /// `show ID`
@@ -181,6 +181,9 @@ pub struct ApplyArgs {
     /// Consents
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// How long to wait for others
+    #[command(flatten)]
+    pub patience: PatienceArgs,
 }
 
 /// `landfall up`.
@@ -191,9 +194,27 @@ pub struct UpArgs {
     /// Consents
     #[command(flatten)]
     pub consent: ConsentArgs,
+    /// How long to wait for others
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+}
+
+/// How long to wait for others.
+#[derive(Args, Clone, Debug)]
+pub struct PatienceArgs {
     /// Wait this long for another run on the same environment, such as `5m`
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub wait: std::time::Duration,
+}
+
+/// `landfall resume`.
+#[derive(Args, Debug)]
+pub struct ResumeArgs {
+    /// The application's folder, as `-C`
+    pub dir: Option<PathBuf>,
+    /// How long to wait for others
+    #[command(flatten)]
+    pub patience: PatienceArgs,
 }
 
 /// Answers given beforehand.
@@ -246,6 +267,9 @@ pub struct DestroyArgs {
     /// Free the names of soft-deleted resources for good
     #[arg(long)]
     pub purge: bool,
+    /// How long to wait for others
+    #[command(flatten)]
+    pub patience: PatienceArgs,
 }
 
 /// `landfall runs`.
@@ -268,6 +292,9 @@ pub enum SecretsCommand {
         /// Do not touch the services that use it
         #[arg(long)]
         no_release: bool,
+        /// How long to wait for others
+        #[command(flatten)]
+        patience: PatienceArgs,
     },
     /// List names, versions and dates; never values
     List,

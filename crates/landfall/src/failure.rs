@@ -101,6 +101,28 @@ impl Failure {
         self
     }
 
+    /// What to do next where whoever failed knew nothing to say: by what the system said, else in general.
+    fn remedy(&self) -> Option<&'static str> {
+        const BY_CAUSE: &[(&str, &str)] = &[
+            ("Permission denied", "make it writable for this user, or work in a copy of the folder"),
+            ("Read-only file system", "work in a copy of the folder that can be written to"),
+            ("No space left on device", "free some space, then give the command again"),
+            ("Too many open files", "raise the limit with `ulimit -n 4096`, then give the command again"),
+        ];
+        let said = |text: &str| self.causes.iter().any(|cause| cause.contains(text));
+        let known = BY_CAUSE.iter().find(|(text, _)| said(text)).map(|(_, help)| *help);
+        known.or(match self.exit {
+            Exit::Failed => {
+                Some("put that right and give the command again; `-vv` tells more of what happens")
+            }
+            Exit::Usage => {
+                Some("`landfall help` lists the commands, and `landfall help COMMAND` what one takes")
+            }
+            // Whoever said no, or pressed Ctrl-C, knows what they want.
+            Exit::Done | Exit::Findings | Exit::Refused | Exit::Interrupted => None,
+        })
+    }
+
     /// The word for it in the last of a stream's lines.
     fn outcome(&self) -> &'static str {
         match self.exit {
@@ -120,7 +142,7 @@ impl Failure {
             }
             return self.exit.into();
         }
-        let help = self.help.as_deref().map(|help| ui.typed(help));
+        let help = self.help.as_deref().or_else(|| self.remedy()).map(|help| ui.typed(help));
         if ui.json {
             let error = json!({"message": self.message, "causes": self.causes, "help": help,
                 "exit": self.exit as u8});
@@ -134,9 +156,39 @@ impl Failure {
         for cause in &self.causes {
             ui.error_text(&format!("  because: {}", cause.trim().replace('\n', "\n           ")));
         }
-        if let Some(help) = &self.help {
+        if let Some(help) = &help {
             ui.hint(help);
         }
         self.exit.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_ends_with_what_to_do_next() {
+        let full = Failure::failed("cannot write plan.json")
+            .because(std::io::Error::from_raw_os_error(nix::errno::Errno::ENOSPC as i32));
+        assert_eq!(full.remedy(), Some("free some space, then give the command again"));
+        let denied = Failure::failed("cannot make .landfall")
+            .because(std::io::Error::from_raw_os_error(nix::errno::Errno::EACCES as i32));
+        assert!(denied.remedy().is_some_and(|help| help.contains("writable")));
+        assert!(Failure::failed("anything").remedy().is_some());
+        assert!(Failure::usage("anything").remedy().is_some());
+        assert_eq!(Failure::refused("the answer was no").remedy(), None);
+    }
+
+    #[test]
+    fn a_streams_last_word() {
+        for (exit, word) in [
+            (Exit::Refused, "refused"),
+            (Exit::Interrupted, "cancelled"),
+            (Exit::Failed, "failed"),
+            (Exit::Usage, "failed"),
+        ] {
+            assert_eq!(Failure::new(exit, "x").outcome(), word);
+        }
     }
 }

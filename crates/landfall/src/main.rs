@@ -50,6 +50,10 @@ fn main() -> ExitCode {
     // Threads that only wait (a build's child, a reader of standard input) must not hold the exit.
     runtime.shutdown_background();
     match outcome {
+        Ok(_) if ui::lost().is_some() => {
+            let failure = failure::Failure::failed("standard output does not take what was to be printed");
+            ui::lost().into_iter().fold(failure, failure::Failure::because).report(&ui)
+        }
         Ok(code) => code.into(),
         Err(failure) => failure.report(&ui),
     }

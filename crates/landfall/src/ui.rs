@@ -4,6 +4,7 @@
 //! alone; `NO_COLOR`, `CLICOLOR_FORCE`, a dumb terminal and a pipe are respected.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -86,26 +87,30 @@ impl Ui {
 
     /// What was asked for.
     pub fn out(&self, text: &str) {
-        write_all(std::io::stdout(), text);
+        if let Err(error) = write_all(std::io::stdout(), text)
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            let _ = LOST.set(error);
+        }
     }
 
     /// One JSON document, or one line of several.
     pub fn document(&self, value: &impl Serialize) {
         let text = serde_json::to_string(value).expect("our documents have string keys");
-        write_all(std::io::stdout(), &text);
+        self.out(&text);
     }
 
     /// Ends a line that a question or the terminal's `^C` began.
     pub fn fresh_line(&self) {
         if std::io::stderr().is_terminal() {
-            write_all(std::io::stderr(), "\n");
+            let _ = write_all(std::io::stderr(), "\n");
         }
     }
 
     /// Progress and remarks: silent with `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            write_all(std::io::stderr(), &self.typed(text));
+            let _ = write_all(std::io::stderr(), &self.typed(text));
         }
     }
 
@@ -130,24 +135,24 @@ impl Ui {
     /// Something the reader should know though nothing failed.
     pub fn warning(&self, text: &str) {
         let label = paint(self.color_err, AnsiColor::Yellow.on_default().bold(), "warning:");
-        write_all(std::io::stderr(), &format!("{label} {text}"));
+        let _ = write_all(std::io::stderr(), &format!("{label} {text}"));
     }
 
     /// What to do next.
     pub fn hint(&self, text: &str) {
         let label = paint(self.color_err, AnsiColor::Cyan.on_default().bold(), "hint:");
-        write_all(std::io::stderr(), &format!("{label} {}", self.typed(text)));
+        let _ = write_all(std::io::stderr(), &format!("{label} {}", self.typed(text)));
     }
 
     /// What failed.
     pub fn error(&self, text: &str) {
         let label = paint(self.color_err, AnsiColor::Red.on_default().bold(), "error:");
-        write_all(std::io::stderr(), &format!("{label} {text}"));
+        let _ = write_all(std::io::stderr(), &format!("{label} {text}"));
     }
 
     /// Text that belongs to an error and carries its own labels.
     pub fn error_text(&self, text: &str) {
-        write_all(std::io::stderr(), text);
+        let _ = write_all(std::io::stderr(), text);
     }
 
     /// Bold text for standard output.
@@ -192,13 +197,22 @@ fn again(global: &Global) -> String {
     format!("{local}{env}")
 }
 
-/// Writes a line; a reader that went away (`landfall … | head`) is no error of ours.
-fn write_all(mut stream: impl std::io::Write, text: &str) {
-    let _ = stream.write_all(text.as_bytes());
+/// Why standard output did not take what was asked for: a full disk, for one. A reader that went away
+/// (`landfall … | head`) is no error.
+static LOST: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Why something that was asked for could not be printed.
+pub fn lost() -> Option<&'static std::io::Error> {
+    LOST.get()
+}
+
+/// Writes a line.
+fn write_all(mut stream: impl std::io::Write, text: &str) -> std::io::Result<()> {
+    stream.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
-        let _ = stream.write_all(b"\n");
+        stream.write_all(b"\n")?;
     }
-    let _ = stream.flush();
+    stream.flush()
 }
 
 /// `text` in this style where colour is wanted.
@@ -225,4 +239,30 @@ pub fn start_logging(global: &Global) {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_with_the_flags_that_lead_to_the_same_place() {
+        let ui = Ui { again: " --local --env prod".to_owned(), ..Ui::for_lines() };
+        for (told, typed) in [
+            ("deploy with `landfall up`", "deploy with `landfall up --local --env prod`"),
+            (
+                "`landfall secrets set token < FILE` or `landfall resume`",
+                "`landfall secrets set token --local --env prod < FILE` or `landfall resume --local --env prod`",
+            ),
+            // What goes nowhere takes no flags, and neither does what is no command of ours.
+            (
+                "`landfall local start`, `az login`, --adopt `vault.main`",
+                "`landfall local start`, `az login`, --adopt `vault.main`",
+            ),
+            ("say `landfall up --local`", "say `landfall up --local`"),
+        ] {
+            assert_eq!(ui.typed(told), typed);
+        }
+        assert_eq!(Ui::for_lines().typed("`landfall up`"), "`landfall up`");
+    }
 }

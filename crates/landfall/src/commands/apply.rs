@@ -23,7 +23,7 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
     let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let site = target::site(&global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
-    let lease = site.lease("landfall apply", std::time::Duration::ZERO).await.map_err(target::failure)?;
+    let lease = site.lease("landfall apply", args.patience.wait).await.map_err(target::failure)?;
     up::settle(&site, &lease, ui).await?;
     let mut consent = support::consent(&args.consent)?;
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;

@@ -19,7 +19,7 @@ pub async fn run(global: &Global, args: &DestroyArgs, ui: &Ui) -> Result<Exit, F
     let app = project.app(global, ui)?;
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
-    let lease = site.lease("landfall destroy", std::time::Duration::ZERO).await.map_err(target::failure)?;
+    let lease = site.lease("landfall destroy", args.patience.wait).await.map_err(target::failure)?;
     up::settle(&site, &lease, ui).await?;
     let ruin = destroy::read(&site.target, &blueprint).await.map_err(target::failure)?;
     if ruin.is_empty() {

@@ -51,9 +51,10 @@ pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Fail
             .collect();
         ui.document(&document);
     } else {
-        up::show(&survey, ui);
-        if survey.plan.is_empty() {
-            ui.out("nothing to change");
+        // The plan is what was asked for, also with `--quiet`.
+        match survey.plan.is_empty() {
+            true => ui.out("nothing to change"),
+            false => up::show(&survey, &Ui { quiet: false, ..ui.clone() }),
         }
         if let Some((why, help)) = support::second_copy(&survey) {
             ui.warning(&why);

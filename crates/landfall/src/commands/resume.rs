@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::{DirArgs, Global};
+use crate::cli::{Global, ResumeArgs};
 use crate::commands::support::{self, Run};
 use crate::failure::{Exit, Failure};
 use crate::project::Project;
@@ -11,11 +11,11 @@ use crate::ui::Ui;
 use landfall_engine::Outcome;
 
 /// Goes on from the journal, with the plan as it was.
-pub async fn run(global: &Global, args: &DirArgs, ui: &Ui) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, args: &ResumeArgs, ui: &Ui) -> Result<Exit, Failure> {
     let project = Project::find(global, args.dir.as_deref())?;
     let app = project.app(global, ui)?;
     let site = target::site(global, &project, &app, ui).await?;
-    let lease = site.lease("landfall resume", std::time::Duration::ZERO).await.map_err(target::failure)?;
+    let lease = site.lease("landfall resume", args.patience.wait).await.map_err(target::failure)?;
     let Some(unfinished) = site.unfinished().map_err(target::failure)? else {
         if ui.json {
             ui.document(

@@ -25,8 +25,15 @@ pub fn run(global: &Global, command: Option<&RunsCommand>, ui: &Ui) -> Result<Ex
             let id = match (id, runs.first()) {
                 (Some(id), _) => RunId::new(id.clone()),
                 (None, Some(last)) => last.id.clone(),
-                (None, None) => return Err(Failure::failed(format!("there was no run of {scope} yet"))),
+                (None, None) => {
+                    return Err(Failure::failed(format!("there was no run of {scope} yet"))
+                        .help("`landfall up` makes the first"));
+                }
             };
+            if !runs.iter().any(|run| run.id == id) {
+                return Err(Failure::failed(format!("there is no run `{id}` of {scope}"))
+                    .help("`landfall runs` lists those there are"));
+            }
             let report = journal.report(&id).map_err(failed)?;
             if ui.json {
                 let mut document = serde_json::to_value(&report).expect("a report has string keys");

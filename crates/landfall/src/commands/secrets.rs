@@ -23,7 +23,9 @@ pub async fn run(global: &Global, command: &SecretsCommand, ui: &Ui) -> Result<E
     let project = Project::find(global, None)?;
     let app = project.app(global, ui)?;
     match command {
-        SecretsCommand::Set { name, no_release } => set(global, &project, &app, name, *no_release, ui).await,
+        SecretsCommand::Set { name, no_release, patience } => {
+            set(global, &project, &app, name, *no_release, patience.wait, ui).await
+        }
         SecretsCommand::List => list(global, &project, &app, ui).await,
     }
 }
@@ -34,6 +36,7 @@ async fn set(
     app: &App,
     name: &str,
     no_release: bool,
+    wait: std::time::Duration,
     ui: &Ui,
 ) -> Result<Exit, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -50,8 +53,7 @@ async fn set(
     let value = read_value(name, ui)?;
     let site = target::site(global, project, app, ui).await?;
     let blueprint = support::blueprint(project, app, &site.target.subscription)?;
-    let lease =
-        site.lease("landfall secrets set", std::time::Duration::ZERO).await.map_err(target::failure)?;
+    let lease = site.lease("landfall secrets set", wait).await.map_err(target::failure)?;
     up::settle(&site, &lease, &ui.for_one_document()).await?;
     let vault = blueprint
         .vault()

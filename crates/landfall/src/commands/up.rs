@@ -21,7 +21,7 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
     let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
-    let lease = site.lease("landfall up", args.wait).await.map_err(target::failure)?;
+    let lease = site.lease("landfall up", args.patience.wait).await.map_err(target::failure)?;
     settle(&site, &lease, ui).await?;
 
     let mut consent = support::consent(&args.consent)?;
