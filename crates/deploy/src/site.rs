@@ -143,8 +143,10 @@ impl Site {
     /// As [`Site::apply`].
     pub async fn go_on(&self, lease: &Lease, run: &RunId, watch: Watch) -> Result<Report, Error> {
         let hands = hands::shared(self.target.clone(), self.scratch.clone());
-        let options =
-            Options { patience: Patience::default().scaled(self.target.speed.max(PACE_MIN)), ..Options::default() };
+        let options = Options {
+            patience: Patience::default().scaled(self.target.speed.max(PACE_MIN)),
+            ..Options::default()
+        };
         let report = landfall_engine::run(lease, run, hands, options, watch.events, watch.cancel)
             .await
             .map_err(|error| match error {
