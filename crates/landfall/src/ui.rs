@@ -186,6 +186,9 @@ impl Ui {
             .lock()
             .read_line(&mut answer)
             .map_err(|error| Failure::failed("cannot read the answer").because(error))?;
+        if !answer.ends_with('\n') {
+            self.fresh_line();
+        }
         Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
     }
 }

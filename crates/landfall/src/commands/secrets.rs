@@ -156,8 +156,12 @@ async fn carry_out(
 /// The value from standard input: without echo on a terminal, else all of it less one last line end.
 fn read_value(name: &str, ui: &Ui) -> Result<SecretString, Failure> {
     let text = if ui.interactive {
-        rpassword::prompt_password(format!("Value of {name}: "))
-            .map_err(|error| Failure::failed("cannot read the value").because(error))?
+        rpassword::prompt_password(format!("Value of {name}: ")).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Interrupted => {
+                Failure::new(Exit::Interrupted, "interrupted; nothing was set")
+            }
+            _ => Failure::failed("cannot read the value").because(error),
+        })?
     } else {
         piped_value()?
     };
