@@ -282,3 +282,17 @@ fn a_concat_is_filled_in_when_all_of_it_is_known() {
     let known = |_: &Expression| Some(json!("X"));
     assert_eq!(body.resolve(&known).to_json().unwrap(), json!("a-X-b"));
 }
+
+#[test]
+fn a_declared_resource_may_have_the_name_of_one_that_nobody_declared() {
+    // `main` is what an undeclared registry and vault are called.
+    for (kind, access) in [("vault", "read"), ("registry", "pull"), ("storage", "read")] {
+        let blueprint = made(&format!(
+            "app = \"hello\"\nregion = \"westeurope\"\n[service.web]\nhost = \"container-apps\"\nsource = \".\"\n\
+             uses = {{ main = \"{access}\" }}\nsecrets = {{ TOKEN = \"token\" }}\n[resource.main]\ntype = \"{kind}\"\n"
+        ));
+        let addresses: Vec<&str> = blueprint.resources.iter().map(|one| one.address.as_str()).collect();
+        let different: std::collections::BTreeSet<&&str> = addresses.iter().collect();
+        assert_eq!(different.len(), addresses.len(), "{kind}: {addresses:?}");
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_manifest::{Access, Service, Source};
+use landfall_manifest::{Access, ResourceKind, Service, Source};
 
 use crate::address::Address;
 use crate::body::object;
@@ -17,7 +17,9 @@ use crate::services::{Draft, identity, registry, storage, vault};
 /// for the one that nobody declared, since there may be an undeclared vault as well.
 pub fn address(draft: &Draft<'_>, service: &str, target: &Address) -> Address {
     let declared = &draft.app.resources;
-    let target = match (declared.contains_key(target.name()), declared.contains_key(target.kind())) {
+    // A declared vault may have the name of the registry that nobody declared: `main`.
+    let is_declared = declared.get(target.name()).is_some_and(|resource| of_kind(&resource.kind, target));
+    let target = match (is_declared, declared.contains_key(target.kind())) {
         (true, _) => target.name(),
         (false, false) => target.kind(),
         // Somebody called a resource `registry` or `vault`.
@@ -52,14 +54,20 @@ pub struct Granted {
 }
 
 fn used(draft: &Draft<'_>, resource: &str, access: Access) -> Option<(Address, &'static Role)> {
-    use landfall_manifest::ResourceKind::{Registry, Storage, Vault};
     let kind = &draft.app.resources.get(resource)?.kind;
-    let address = match kind {
-        Vault(_) => vault::address(resource),
-        Registry(_) => registry::address(resource),
-        Storage(_) => storage::address(resource),
-    };
-    Some((address, role::of(kind, access)?))
+    Some((address_of(kind, resource), role::of(kind, access)?))
+}
+
+fn address_of(kind: &ResourceKind, resource: &str) -> Address {
+    match kind {
+        ResourceKind::Vault(_) => vault::address(resource),
+        ResourceKind::Registry(_) => registry::address(resource),
+        ResourceKind::Storage(_) => storage::address(resource),
+    }
+}
+
+fn of_kind(kind: &ResourceKind, target: &Address) -> bool {
+    address_of(kind, target.name()) == *target
 }
 
 /// AcrPush can pull, so it takes the place of AcrPull; no other two roles meet at one resource.
