@@ -292,7 +292,7 @@ fn a_declared_resource_may_have_the_name_of_one_that_nobody_declared() {
              uses = {{ main = \"{access}\" }}\nsecrets = {{ TOKEN = \"token\" }}\n[resource.main]\ntype = \"{kind}\"\n"
         ));
         let addresses: Vec<&str> = blueprint.resources.iter().map(|one| one.address.as_str()).collect();
-        let different: std::collections::BTreeSet<&&str> = addresses.iter().collect();
+        let different: BTreeSet<&&str> = addresses.iter().collect();
         assert_eq!(different.len(), addresses.len(), "{kind}: {addresses:?}");
     }
 }
