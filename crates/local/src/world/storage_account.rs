@@ -291,6 +291,18 @@ impl Rules for Account {
             }
             return Some(list_keys(world, &call.id));
         }
+        if post && call.rest_is(&["ListAccountSas"]) {
+            let token = blob::account_token(world, call.id.name(), &call.body);
+            return Some(token.map(|token| Response::json(200, &json!({"accountSasToken": token}))));
+        }
+        if post && call.rest_is(&["ListServiceSas"]) {
+            let token = blob::service_token(world, call.id.name(), &call.body);
+            return Some(token.map(|token| Response::json(200, &json!({"serviceSasToken": token}))));
+        }
+        if post && call.rest_is(&["revokeUserDelegationKeys"]) {
+            blob::revoke_delegation_keys(world, call.id.name());
+            return Some(Ok(Response::empty(200)));
+        }
         if call.rest.first().is_some_and(|it| it.eq_ignore_ascii_case("blobServices"))
             && call.rest.get(2).is_some_and(|it| it.eq_ignore_ascii_case("containers"))
             && call.rest.len() <= 4
@@ -410,7 +422,8 @@ fn container(world: &mut World, call: &Call) -> Result<Response, Refusal> {
             Ok(Response::json(if created { 201 } else { 200 }, &show(&name, &it)))
         }
         Method::Delete => {
-            let there = blob::delete_container(world, &account, name);
+            let there = blob::delete_container(world, &account, name)
+                .map_err(|(code, message)| Refusal::new(412, code, message))?;
             Ok(Response::empty(if there { 200 } else { 204 }))
         }
         Method::Post => {
@@ -477,8 +490,24 @@ impl Rules for Policy {
                 "The management policy needs at least one rule in properties.policy.rules.",
             ));
         }
+        let service = change
+            .id
+            .parent()
+            .and_then(|account| world.arm.find(&account.child("blobServices", "default").key()));
+        let tracks = service.is_some_and(|it| {
+            at(it.properties(), "lastAccessTimeTrackingPolicy.enable") == Some(&json!(true))
+        });
+        blob::check_lifecycle(rules.map(Vec::as_slice).unwrap_or_default(), tracks)?;
         put(&mut change.body, "properties.lastModifiedTime", json!(stamp(world.now)));
         Ok(())
+    }
+
+    fn ended(&self, world: &mut World, id: &Id, _what: What, failure: Option<&Refusal>) {
+        if failure.is_none()
+            && let Some(account) = id.parent()
+        {
+            blob::policy_changed(world, account.name());
+        }
     }
 
     fn view(&self, _world: &World, _resource: &Resource, body: &mut Value) {

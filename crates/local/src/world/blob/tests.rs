@@ -1,0 +1,1 @@
+//! Blob storage's rules over time, in the process.
