@@ -10,6 +10,7 @@
 //! - [`entra`], [`access`]: tokens, principals; roles and assignments, asked by every plane.
 //! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
+//! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`faults`], [`control`]: failures and time on demand.
 
 pub mod access;
@@ -28,6 +29,7 @@ pub mod plain;
 pub mod registry;
 pub mod registry_account;
 pub mod storage_account;
+pub mod templates;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -140,6 +142,9 @@ pub struct World {
     pub blobs: blob::State,
     /// Container Apps: revisions, replicas.
     pub apps: container_apps::State,
+    /// Template deployments.
+    #[serde(default)]
+    pub templates: templates::State,
     /// Faults asked for.
     pub faults: faults::Faults,
     /// Set by whatever changes state while answering a read; see [`Outcome::changed`].
@@ -165,6 +170,7 @@ impl World {
             registries: registry::State::default(),
             blobs: blob::State::default(),
             apps: container_apps::State::default(),
+            templates: templates::State::default(),
             faults: faults::Faults::default(),
             touched: false,
             types: None,

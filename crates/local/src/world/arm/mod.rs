@@ -219,10 +219,13 @@ impl Ask<'_> {
 pub(crate) type Answer = Result<Response, Refusal>;
 
 /// Decides which of ARM's parts a path belongs to.
-fn serve(world: &mut World, ask: &Ask) -> Answer {
+pub(in crate::world) fn serve(world: &mut World, ask: &Ask) -> Answer {
     let (id, path) = (&ask.path.id, ask.path);
     if let Some(subscription) = &id.subscription {
         subscriptions::must_be_known(world, subscription)?;
+    }
+    if let Some(answer) = super::templates::serve(world, ask) {
+        return answer;
     }
     if let Some(answer) = operations::serve(world, ask) {
         return answer;
