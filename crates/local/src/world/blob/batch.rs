@@ -103,7 +103,9 @@ fn request(ask: &Ask<'_>, part: &str) -> Option<(String, Request)> {
         return None;
     }
     // Tokens need the version said; a part says none and has the batch's.
-    if let Some(version) = ask.header("x-ms-version") {
+    // What is signed with a key is signed without it.
+    let signed = headers.get("authorization").is_some_and(|it| it.to_ascii_lowercase().starts_with("sharedkey"));
+    if let Some(version) = ask.header("x-ms-version").filter(|_| !signed) {
         headers.entry("x-ms-version".into()).or_insert_with(|| version.to_owned());
     }
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
