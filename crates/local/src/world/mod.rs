@@ -11,13 +11,18 @@
 //! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
+//! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
+//!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`monitor`]: rules of the other services.
 //! - [`faults`], [`control`]: failures and time on demand.
 
 pub mod access;
 pub mod agenda;
+pub mod app_service;
 pub mod arm;
 pub mod blob;
 pub mod chance;
+mod checks;
+pub mod cognitive;
 pub mod container_apps;
 pub mod control;
 pub mod entra;
@@ -25,7 +30,12 @@ pub mod faults;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
+pub mod messaging;
+pub mod monitor;
+pub mod network;
 pub mod plain;
+pub mod postgres;
+pub mod redis;
 pub mod registry;
 pub mod registry_account;
 pub mod storage_account;

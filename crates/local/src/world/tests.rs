@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::testing::{Lab, SUB, rg};
 use super::{Input, Method, Plane, World, entra};
 
+/// A type with a life cycle and no rules.
+const PLAIN: &str = "Microsoft.Network/loadBalancers/v1";
 const VNET: &str = "Microsoft.Network/virtualNetworks/v1";
 const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/id1";
 const ACR_PULL: &str = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
@@ -205,8 +207,8 @@ mod resources {
         let mut lab = Lab::new(0.0);
         let body = json!({"id": "x", "name": "y", "type": "z", "location": "westeurope", "systemData": {"createdBy": "me"},
                           "properties": {"provisioningState": "Mine", "env": null, "list": [{"a": null, "b": 1}]}});
-        lab.put(&rg(VNET), body).ok(201);
-        let found = lab.get(&rg(VNET)).json;
+        lab.put(&rg(PLAIN), body).ok(201);
+        let found = lab.get(&rg(PLAIN)).json;
         assert_eq!(found["properties"], json!({"list": [{"b": 1}], "provisioningState": "Succeeded"}));
         assert_eq!(
             (found["name"].as_str(), found["systemData"]["createdByType"].as_str()),
@@ -328,19 +330,19 @@ mod resources {
         let mut lab = Lab::new(0.0);
         let mut body = json!({"location": "westeurope", "identity": {"type": "UserAssigned",
             "userAssignedIdentities": {rg(IDENTITY): {}}}});
-        lab.put(&rg(VNET), body.clone()).refused(400, "FailedIdentityOperation");
+        lab.put(&rg(PLAIN), body.clone()).refused(400, "FailedIdentityOperation");
         let (principal, client) = identity(&mut lab);
-        let made = lab.put(&rg(VNET), body.clone()).ok(201).json;
+        let made = lab.put(&rg(PLAIN), body.clone()).ok(201).json;
         assert_eq!(
             made["identity"]["userAssignedIdentities"][rg(IDENTITY)],
             json!({"principalId": principal, "clientId": client})
         );
         body["identity"] = json!({"type": "SystemAssigned"});
-        let made = lab.put(&rg(VNET), body).ok(200).json;
+        let made = lab.put(&rg(PLAIN), body).ok(200).json;
         let own = made["identity"]["principalId"].as_str().unwrap().to_owned();
-        assert_eq!(lab.get(&rg(VNET)).json["identity"]["principalId"], own.as_str());
-        lab.put(&rg(VNET), vnet()).ok(200);
-        assert_eq!(lab.get(&rg(VNET)).json.get("identity"), None);
+        assert_eq!(lab.get(&rg(PLAIN)).json["identity"]["principalId"], own.as_str());
+        lab.put(&rg(PLAIN), vnet()).ok(200);
+        assert_eq!(lab.get(&rg(PLAIN)).json.get("identity"), None);
         assert!(!lab.world.entra.principals.contains_key(&own), "the principal goes with its identity");
     }
 }
@@ -474,14 +476,14 @@ mod groups {
         identity(&mut lab);
         let body = json!({"location": "westeurope", "identity": {"type": "UserAssigned",
             "userAssignedIdentities": {rg(IDENTITY): {}}}});
-        let made = lab.put(&rg(VNET), body).ok(201);
+        let made = lab.put(&rg(PLAIN), body).ok(201);
         lab.follow(&made);
-        let endpoint = rg("Microsoft.Network/privateEndpoints/p");
+        let endpoint = rg("Microsoft.LoadTestService/loadTests/p");
         let made = lab
-            .put(&endpoint, json!({"location": "westeurope", "properties": {"subnet": {"id": format!("{}/subnets/s", rg(VNET))}}}))
+            .put(&endpoint, json!({"location": "westeurope", "properties": {"subnet": {"id": format!("{}/subnets/s", rg(PLAIN))}}}))
             .ok(201);
         lab.follow(&made);
-        let scope = rg(VNET);
+        let scope = rg(PLAIN);
         let owner = entra::owner_id(&lab.world.config);
         lab.put(&assignment(&scope, 1), role(READER, &owner, None)).ok(201);
 
@@ -558,7 +560,8 @@ mod lists {
         lab.get(&format!("{SUB}/resourceGroups/none/resources")).refused(404, "ResourceGroupNotFound");
         let typed = lab.get(&format!("{SUB}/providers/Microsoft.Network/virtualNetworks")).ok(200).json;
         assert_eq!(typed["value"][0]["properties"]["addressSpace"]["addressPrefixes"][0], "10.0.0.0/16");
-        lab.put(&format!("{}/subnets/s", rg(VNET)), json!({"properties": {}})).ok(201);
+        lab.put(&format!("{}/subnets/s", rg(VNET)), json!({"properties": {"addressPrefix": "10.0.0.0/24"}}))
+            .ok(201);
         assert_eq!(names(lab.get(&format!("{}/subnets", rg(VNET))).ok(200).json), ["s"]);
         assert_eq!(
             names(lab.get(&format!("{SUB}/resources")).json),
@@ -862,8 +865,8 @@ mod entra_tests {
         let (principal, client) = identity(&mut lab);
         let body = json!({"location": "westeurope", "identity": {"type": "UserAssigned",
             "userAssignedIdentities": {rg(IDENTITY): {}}}});
-        lab.put(&rg(VNET), body).ok(201);
-        let plane = || Plane::Identity { workload: rg(VNET).to_ascii_lowercase() };
+        lab.put(&rg(PLAIN), body).ok(201);
+        let plane = || Plane::Identity { workload: rg(PLAIN).to_ascii_lowercase() };
         let base = "/msi/token?api-version=2019-08-01&resource=https://vault.azure.net";
         let mut ask = |query: &str| {
             lab.raw(plane(), "http://127.0.0.1:1", Method::Get, &format!("{base}{query}"), &[], None)

@@ -133,6 +133,8 @@ pub enum Event {
     Unregistered(String),
     /// An operation that ended long ago is forgotten.
     Forget(String),
+    /// Something soft-deleted goes for good: its key, and when it was deleted.
+    Purged(String, String),
 }
 
 impl Arm {
@@ -163,7 +165,7 @@ impl Arm {
     }
 
     /// Everything below an id, not itself: children, group members, extensions.
-    pub fn below<'a>(&'a self, id: &Id) -> impl Iterator<Item = (&'a String, &'a Resource)> {
+    pub fn below<'a>(&'a self, id: &Id) -> impl Iterator<Item = (&'a String, &'a Resource)> + use<'a> {
         let prefix = format!("{}/", id.key());
         let end = format!("{}0", id.key()); // '0' follows '/'
         self.resources.range(prefix..end)
@@ -182,6 +184,12 @@ pub(super) fn fire(world: &mut World, event: Event) {
         Event::Unregistered(namespace) => subscriptions::registration_ends(world, &namespace, false),
         Event::Forget(operation) => {
             world.arm.operations.remove(&operation);
+        }
+        Event::Purged(key, deleted) => {
+            // one that was restored and deleted again since has its own time
+            if world.arm.find(&key).is_some_and(|found| found.text("/properties/deletionDate") == deleted) {
+                resources::remove(world, &key);
+            }
         }
     }
 }

@@ -133,6 +133,11 @@ pub fn is_region(location: &str) -> bool {
     REGIONS.iter().any(|region| region.0 == location)
 }
 
+/// Whether a normalised location has availability zones.
+pub fn has_zones(location: &str) -> bool {
+    REGIONS.iter().any(|region| region.0 == location && region.4)
+}
+
 /// All regions.
 pub fn region_names() -> Vec<&'static str> {
     REGIONS.iter().map(|region| region.0).collect()

@@ -104,7 +104,8 @@ fn request(ask: &Ask<'_>, part: &str) -> Option<(String, Request)> {
     }
     // Tokens need the version said; a part says none and has the batch's.
     // What is signed with a key is signed without it.
-    let signed = headers.get("authorization").is_some_and(|it| it.to_ascii_lowercase().starts_with("sharedkey"));
+    let signed =
+        headers.get("authorization").is_some_and(|it| it.to_ascii_lowercase().starts_with("sharedkey"));
     if let Some(version) = ask.header("x-ms-version").filter(|_| !signed) {
         headers.entry("x-ms-version".into()).or_insert_with(|| version.to_owned());
     }
