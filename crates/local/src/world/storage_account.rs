@@ -171,6 +171,33 @@ impl Rules for Account {
                 ),
             ));
         }
+        for (name, known) in [
+            ("accessTier", ["Hot", "Cool", "Cold", "Premium"].as_slice()),
+            ("minimumTlsVersion", ["TLS1_0", "TLS1_1", "TLS1_2", "TLS1_3"].as_slice()),
+        ] {
+            let given = &change.body["properties"][name];
+            if given.is_null() {
+                continue;
+            }
+            let text = given.as_str().unwrap_or_default();
+            let Some(known) = known.iter().find(|known| known.eq_ignore_ascii_case(text)) else {
+                return Err(Refusal::bad(
+                    "InvalidValueForParameter",
+                    format!(
+                        "The value {given} is not valid for the parameter {name}; one of {} is.",
+                        known.join(", ")
+                    ),
+                )
+                .at(format!("properties.{name}")));
+            };
+            put(&mut change.body, &format!("properties.{name}"), json!(known));
+        }
+        if *kind == "BlobStorage" && change.body["properties"]["accessTier"].is_null() {
+            return Err(Refusal::bad(
+                "AccountPropertyIsInvalid",
+                "The account property accessTier is required for the account kind BlobStorage.",
+            ));
+        }
         let body = &mut change.body;
         put(body, "sku", json!({"name": sku, "tier": if premium { "Premium" } else { "Standard" }}));
         put(body, "kind", json!(kind));

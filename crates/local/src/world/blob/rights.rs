@@ -154,7 +154,7 @@ fn by_grant(world: &World, ask: &Ask<'_>, grant: &Grant, right: Right) -> Result
         return Ok(());
     }
     match &grant.types {
-        Some(types) if !types.contains(kind) && !(right == Right::Find && types.contains('s')) => {
+        Some(types) if !(types.contains(kind) || (right == Right::Find && types.contains('s'))) => {
             return Err(refuse(
                 403,
                 "AuthorizationResourceTypeMismatch",
