@@ -80,7 +80,7 @@ impl Frame {
 
     /// The resource that a reference names: a symbolic name, an id, a name, or a type with a name.
     pub fn target(&self, named: &str) -> Option<usize> {
-        let lower = named.to_ascii_lowercase();
+        let lower = scopes::key(named);
         if let Some(found) = self.symbols.get(&lower) {
             return found.first().copied();
         }
@@ -739,7 +739,7 @@ impl<'a> Machine<'a> {
             }
             frame = here.outer.as_deref();
         }
-        if named.starts_with('/') { Ok((named.to_owned(), None)) } else { Err(not_defined(named)) }
+        if named.starts_with('/') { Ok((scopes::spelled(named), None)) } else { Err(not_defined(named)) }
     }
 
     fn reference(&mut self, name: &str, a: &[Value]) -> Outcome {

@@ -174,6 +174,8 @@ pub struct Node {
     pub kind: String,
     /// Its version.
     pub api_version: String,
+    /// Its region, when that is known before it is deployed.
+    pub location: Option<String>,
     /// Only read, not deployed.
     pub existing: bool,
     /// Its condition.
@@ -677,7 +679,7 @@ fn providers(deployment: &Deployment) -> Value {
     for node in deployment.nodes.iter().filter(|node| node.wanted && !node.existing) {
         let kind = node.id.kind();
         let Some((namespace, name)) = kind.split_once('/') else { continue };
-        let location = json!(deployment.location);
+        let location = json!(node.location.as_ref().or(deployment.location.as_ref()));
         found.entry(namespace.to_owned()).or_default().insert(name.to_owned(), location);
     }
     found

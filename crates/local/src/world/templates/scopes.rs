@@ -133,3 +133,28 @@ pub fn own(scope: &Id, kind: &str, name: &str) -> Result<Id, ()> {
     id.stretches.push(stretch);
     Ok(id)
 }
+
+/// An id in lower case as resources are found by; a group's also in the form that `subscriptionResourceId` gives.
+pub fn key(id: &str) -> String {
+    let lower = id.to_ascii_lowercase();
+    match lower.split_once("/providers/microsoft.resources/resourcegroups/") {
+        Some((subscription, name)) if subscription.starts_with("/subscriptions/") && !name.contains('/') => {
+            format!("{subscription}/resourcegroups/{name}")
+        }
+        _ => lower,
+    }
+}
+
+/// An id as Resource Manager takes it, spelled as it was given.
+pub fn spelled(id: &str) -> String {
+    if key(id) == id.to_ascii_lowercase() {
+        return id.to_owned();
+    }
+    let words: Vec<&str> = id.split('/').collect();
+    match words.as_slice() {
+        ["", subscriptions, subscription, _, _, groups, name] => {
+            format!("/{subscriptions}/{subscription}/{groups}/{name}")
+        }
+        _ => id.to_owned(),
+    }
+}

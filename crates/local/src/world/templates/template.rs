@@ -627,6 +627,8 @@ fn unroll(
                 place.line, place.column
             ))
         })?;
+        let location = value.get("location").and_then(|it| machine.expand(it).ok());
+        let location = location.and_then(|it| it.as_str().map(crate::world::arm::subscriptions::normal));
         let at = nodes.len();
         turns.push(at);
         if let Some(symbol) = &entry.symbol {
@@ -640,6 +642,7 @@ fn unroll(
             id,
             kind,
             api_version,
+            location,
             existing,
             wanted: condition,
             needs: Vec::new(),
@@ -735,7 +738,7 @@ fn needs(
                     return Err(Refusal::bad("InvalidTemplate", why).into());
                 }
             };
-            let lower = named.to_ascii_lowercase();
+            let lower = scopes::key(&named);
             let one = frame
                 .symbols
                 .get(&lower)
@@ -745,7 +748,6 @@ fn needs(
                 .or_else(|| by_name.get(&lower).cloned());
             match one {
                 Some(places) => found.extend(places),
-                // a resource group of a subscription's deployment may be named by its id in any spelling
                 None => return Err(places.invalid(&sentence(&not_defined(&named)), &paths[at])),
             }
         }
@@ -769,7 +771,7 @@ fn needs(
                 });
             }
             for named in std::mem::take(&mut machine.named) {
-                let lower = named.to_ascii_lowercase();
+                let lower = scopes::key(&named);
                 let one =
                     frame.symbols.get(&lower).cloned().or_else(|| by_id.get(&lower).map(|at| vec![*at]));
                 let one =
