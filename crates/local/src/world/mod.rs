@@ -12,7 +12,7 @@
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
-//!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`monitor`]: rules of the other services.
+//!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
 //! - [`faults`], [`control`]: failures and time on demand.
 
 pub mod access;
@@ -25,6 +25,7 @@ mod checks;
 pub mod cognitive;
 pub mod container_apps;
 pub mod control;
+pub mod cosmos;
 pub mod entra;
 pub mod faults;
 pub mod http;

@@ -845,8 +845,19 @@ mod entra_tests {
             ("client_assertion", assertion),
             ("scope", "https://management.azure.com/.default"),
         ];
-        assert_eq!(token(&mut lab, &form).ok(401).json["error_codes"], json!([700_213]));
+        assert_eq!(token(&mut lab, &form).ok(401).json["error_codes"], json!([70_025]));
         let path = format!("{}/federatedIdentityCredentials/pipeline", rg(IDENTITY));
+        let trust = |issuer: &Value, subject: &str, audience: &str| json!({"properties": {"issuer": issuer, "subject": subject, "audiences": [audience]}});
+        let exchange = "api://AzureADTokenExchange";
+        for (credential, number) in [
+            (trust(&json!("https://other.example"), "repo:a/b", exchange), 700_211),
+            (trust(&issuer, "repo:other", exchange), 700_213),
+            (trust(&issuer, "repo:a/b", "api://other"), 700_212),
+        ] {
+            lab.put(&path, credential);
+            assert_eq!(token(&mut lab, &form).ok(401).json["error_codes"], json!([number]));
+        }
+        lab.delete(&path).ok(200);
         let credential = json!({"properties": {"issuer": issuer, "subject": "repo:a/b", "audiences": ["api://AzureADTokenExchange"]}});
         lab.put(&path, json!({"properties": {"issuer": "x"}})).refused(400, "BadRequest");
         lab.put(&path, credential.clone()).ok(201);

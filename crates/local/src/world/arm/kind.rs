@@ -8,8 +8,8 @@ use super::refusal::Refusal;
 use super::{Caller, Resource};
 use crate::world::{Request, Response, World, container_apps, identities, keyvault, plain};
 use crate::world::{
-    app_service, cognitive, messaging, monitor, network, postgres, redis, registry_account, storage_account,
-    workspace,
+    app_service, cognitive, cosmos, messaging, monitor, network, postgres, redis, registry_account,
+    storage_account, workspace,
 };
 
 /// Every type that has a row: adding a type is adding its row to its module's list, or its module here.
@@ -18,6 +18,7 @@ pub static KINDS: &[&[Kind]] = &[
     app_service::KINDS,
     cognitive::KINDS,
     container_apps::KINDS,
+    cosmos::KINDS,
     identities::KINDS,
     keyvault::KINDS,
     messaging::KINDS,
