@@ -694,9 +694,8 @@ impl<'a> Machine<'a> {
                         None => item,
                     };
                     if lower == "groupby" {
-                        match out.entry(key).or_insert_with(|| json!([])) {
-                            Value::Array(group) => group.push(value),
-                            _ => {}
+                        if let Value::Array(group) = out.entry(key).or_insert_with(|| json!([])) {
+                            group.push(value);
                         }
                     } else {
                         out.insert(key, value);

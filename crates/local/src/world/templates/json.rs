@@ -114,8 +114,8 @@ impl Reader<'_> {
                 while self.peek().is_some_and(|sign| sign != '\n') {
                     self.bump();
                 }
-            } else if rest.starts_with("/*") {
-                let Some(end) = rest[2..].find("*/") else {
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                let Some(end) = comment.find("*/") else {
                     return Err(self.refuse("Unexpected end while parsing comment"));
                 };
                 let end = self.at + 2 + end + 2;

@@ -359,7 +359,7 @@ pub(super) fn serve(world: &mut World, request: &Ask) -> Option<Answer> {
 
 /// A violation as an answer: the place goes into `additionalInfo`.
 fn refused(violation: Violation) -> Response {
-    let Some((path, place)) = violation.place else { return violation.refusal.into() };
+    let Some((path, place)) = violation.place else { return (*violation.refusal).into() };
     let mut error = violation.refusal.error();
     error["additionalInfo"] = json!([{
         "type": "TemplateViolation",

@@ -111,7 +111,7 @@ pub fn start(
         ));
     }
     let (child, child_frame) =
-        prepare::build(world, source, &Places::default()).map_err(|Violation { refusal, .. }| refusal)?;
+        prepare::build(world, source, &Places::default()).map_err(|Violation { refusal, .. }| *refusal)?;
     world.templates.frames.insert(own.clone(), child_frame);
     world.templates.deployments.insert(own.clone(), child);
     if let Some(parent) = world.templates.deployments.get_mut(key) {

@@ -164,6 +164,9 @@ pub fn linked(what: &str) -> Refusal {
     )
 }
 
+/// The frame that a nested template with outer scope sees, and the loops around it.
+pub type Outer = (Arc<Frame>, Vec<(String, i64)>);
+
 /// What a deployment is made of.
 pub struct Source {
     pub id: Id,
@@ -176,7 +179,7 @@ pub struct Source {
     pub caller: Caller,
     pub origin: String,
     pub parent: Option<(String, usize)>,
-    pub outer: Option<(Arc<Frame>, Vec<(String, i64)>)>,
+    pub outer: Option<Outer>,
 }
 
 /// A deployment of a template: its parameters and resources judged.

@@ -338,7 +338,8 @@ fn output(machine: &mut Machine, name: &str, definition: &Value) -> Result<Optio
         "object" | "secureobject" => (value.is_object(), "Object"),
         _ => (true, ""),
     };
-    if !fits && !(value.is_null() && definition["nullable"] == true) {
+    let none = value.is_null() && definition["nullable"] == true;
+    if !fits && !none {
         return Err(Stop::Text(format!(
             "Template output JToken type is not valid. Expected '{wanted}'. Actual '{}'. Please see \
              https://aka.ms/arm-syntax-outputs for usage details",

@@ -64,14 +64,14 @@ const OWN: &[&str] = &[
 #[derive(Debug)]
 pub struct Violation {
     /// What is answered.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
     /// Where, with its path.
     pub place: Option<(String, Place)>,
 }
 
 impl From<Refusal> for Violation {
     fn from(refusal: Refusal) -> Violation {
-        Violation { refusal, place: None }
+        Violation { refusal: Box::new(refusal), place: None }
     }
 }
 
@@ -88,7 +88,10 @@ impl Places {
     fn invalid(&self, why: &str, path: &str) -> Violation {
         let refusal =
             Refusal::bad("InvalidTemplate", format!("Deployment template validation failed: '{why}'."));
-        Violation { refusal, place: Some((format!("properties.template.{path}"), self.of(path))) }
+        Violation {
+            refusal: Box::new(refusal),
+            place: Some((format!("properties.template.{path}"), self.of(path))),
+        }
     }
 }
 
@@ -524,7 +527,10 @@ fn unroll(
             sentence(&stop)
         );
         let refusal = Refusal::bad("InvalidTemplate", why);
-        Violation { refusal, place: Some((format!("properties.template.{}", entry.path), place)) }
+        Violation {
+            refusal: Box::new(refusal),
+            place: Some((format!("properties.template.{}", entry.path), place)),
+        }
     };
     let loop_name = copy.and_then(|copy| copy["name"].as_str()).unwrap_or_default().to_owned();
     let count = match copy {
@@ -766,7 +772,7 @@ fn needs(
                 );
                 let refusal = Refusal::bad("InvalidTemplate", why);
                 return Err(Violation {
-                    refusal,
+                    refusal: Box::new(refusal),
                     place: Some((format!("properties.template.{}", paths[at]), place)),
                 });
             }
