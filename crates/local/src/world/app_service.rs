@@ -752,6 +752,7 @@ impl Rules for Sites {
             {
                 Some(power(world, &call.id, verb))
             }
+            "publishxml" if call.request.method == Method::Post => publish_profile(world, &call.id),
             "basicpublishingcredentialspolicies" => Some(policies(world, call)),
             "virtualnetworkconnections" if call.request.method == Method::Get => {
                 Some(Ok(Response::json(200, &json!([]))))
@@ -968,6 +969,33 @@ fn power(world: &mut World, id: &Id, verb: &str) -> Result<Response, Refusal> {
         put(&mut found.body, "properties.state", json!(state));
     }
     Ok(Response::empty(200))
+}
+
+/// `publishxml`: the profiles that deployment tools read, as XML.
+fn publish_profile(world: &World, id: &Id) -> Option<Result<Response, Refusal>> {
+    let found = world.arm.find(&id.key())?;
+    let user = format!("${}", id.full_name().replace('/', "__"));
+    let password = text(&found.private, "publishing");
+    let host = text(found.properties(), "defaultHostName");
+    let scm = host.replacen('.', ".scm.", 1);
+    let name = id.full_name().replace('/', "-");
+    let profile = |kind: &str, method: &str, url: &str| {
+        format!(
+            "<publishProfile profileName=\"{name} - {kind}\" publishMethod=\"{method}\" publishUrl=\"{url}\" \
+             msdeploySite=\"{name}\" userName=\"{user}\" userPWD=\"{password}\" \
+             destinationAppUrl=\"http://{host}\" SQLServerDBConnectionString=\"\" hostingProviderForumLink=\"\" \
+             controlPanelLink=\"https://portal.azure.com\" webSystem=\"WebSites\"><databases /></publishProfile>"
+        )
+    };
+    let whole = format!(
+        "<publishData>{}{}{}</publishData>",
+        profile("Web Deploy", "MSDeploy", &format!("{scm}:443")),
+        profile("FTP", "FTP", &format!("ftps://{scm}/site/wwwroot")),
+        profile("Zip Deploy", "ZipDeploy", &format!("{scm}:443")),
+    );
+    let mut response = Response::empty(200).with("content-type", "application/xml");
+    response.body = super::Body::Bytes(whole.into_bytes());
+    Some(Ok(response))
 }
 
 /// `basicPublishingCredentialsPolicies[/ftp|/scm]`.
@@ -1263,6 +1291,7 @@ mod tests {
         lab.put(&rg(SITE), site(json!({"linuxFxVersion": "DOCKER|nginx"}))).ok(200);
         assert_eq!(lab.post(&config("appsettings/list"), json!({})).json["properties"], json!({"B": "2"}));
         lab.get(&config("nothing")).refused(404, "NotFound");
+        lab.post(&rg(&format!("{SITE}/publishxml")), json!({})).ok(200);
     }
 
     #[test]
