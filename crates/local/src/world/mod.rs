@@ -13,6 +13,7 @@
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
+//! - [`dns`], [`x509`]: names that are looked up, certificates that are brought.
 //! - [`faults`], [`control`]: failures and time on demand.
 
 pub mod access;
@@ -26,6 +27,7 @@ pub mod cognitive;
 pub mod container_apps;
 pub mod control;
 pub mod cosmos;
+pub mod dns;
 pub mod entra;
 pub mod faults;
 pub mod http;
@@ -46,6 +48,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod workspace;
+pub mod x509;
 
 use std::time::Duration;
 
@@ -156,6 +159,9 @@ pub struct World {
     /// Template deployments.
     #[serde(default)]
     pub templates: templates::State,
+    /// Names that are looked up.
+    #[serde(default)]
+    pub dns: dns::Dns,
     /// Faults asked for.
     pub faults: faults::Faults,
     /// Set by whatever changes state while answering a read; see [`Outcome::changed`].
@@ -182,6 +188,7 @@ impl World {
             blobs: blob::State::default(),
             apps: container_apps::State::default(),
             templates: templates::State::default(),
+            dns: dns::Dns::default(),
             faults: faults::Faults::default(),
             touched: false,
             types: None,

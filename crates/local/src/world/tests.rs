@@ -983,6 +983,9 @@ mod vaults {
         assert_eq!(gone["recoveryId"], "https://kv1.vault.localhost:8443/deletedsecrets/a");
         lab.vault("kv1", token, Method::Get, "/secrets/a", None).refused(404, "SecretNotFound");
         lab.vault("kv1", token, Method::Get, "/deletedsecrets/a", None).refused(404, "SecretNotFound");
+        let early = Some(json!({"value": "y"}));
+        let early = lab.vault("kv1", token, Method::Put, "/secrets/a", early).refused(409, "Conflict");
+        assert_eq!(early.json["error"]["innererror"]["code"], "ObjectIsBeingDeleted");
         lab.wait(3.0);
         lab.vault("kv1", token, Method::Get, "/deletedsecrets/a", None).ok(200);
         let again = lab
@@ -990,6 +993,11 @@ mod vaults {
             .refused(409, "Conflict");
         assert_eq!(again.json["error"]["innererror"]["code"], "ObjectIsDeletedButRecoverable");
         lab.vault("kv1", token, Method::Post, "/deletedsecrets/a/recover", None).ok(200);
+        let busy =
+            lab.vault("kv1", token, Method::Delete, "/deletedsecrets/a", None).refused(409, "Conflict");
+        assert_eq!(busy.json["error"]["innererror"]["code"], "ObjectIsBeingRecovered");
+        lab.vault("kv1", token, Method::Get, "/secrets/a", None).refused(404, "SecretNotFound");
+        lab.wait(3.0);
         assert_eq!(lab.vault("kv1", token, Method::Get, "/secrets/a", None).ok(200).json["value"], "x");
         lab.vault("kv1", token, Method::Delete, "/secrets/a", None).ok(200);
         lab.wait(3.0);
@@ -999,6 +1007,57 @@ mod vaults {
         lab.wait(7.0 * 86_400.0);
         let token = lab.token(None, "https://vault.azure.net");
         lab.vault("kv1", Some(&token), Method::Get, "/deletedsecrets/a", None).refused(404, "SecretNotFound");
+    }
+
+    #[test]
+    fn an_imported_certificate_has_a_secret_behind_it() {
+        use base64::Engine as _;
+        let (mut lab, token) = ready(0.0, json!({"softDeleteRetentionInDays": 7}));
+        let token = Some(token.as_str());
+        const ADMINISTRATOR: &str = "00482a5a-887f-4fb3-b363-3b7fe8e74483";
+        let owner = entra::owner_id(&lab.world.config);
+        lab.put(&assignment(&rg(KV), 2), role(ADMINISTRATOR, &owner, None)).ok(201);
+        let (pem, key) = super::super::x509::tests::made(&["*.contoso.com"]);
+        let file = format!("{key}{pem}");
+        let import = |lab: &mut Lab, body: Value| {
+            lab.vault("kv1", token, Method::Post, "/certificates/star/import", Some(body))
+        };
+        let refused = import(&mut lab, json!({"value": file})).refused(400, "BadParameter");
+        assert!(refused.json["error"]["message"].as_str().unwrap().contains("application/x-pem-file"));
+        import(&mut lab, json!({"value": "aGVsbG8="})).refused(400, "BadParameter");
+        let policy = json!({"secret_props": {"contentType": "application/x-pem-file"}});
+        let made =
+            import(&mut lab, json!({"value": file, "policy": policy, "tags": {"a": "b"}})).ok(200).json;
+        assert_eq!(made["policy"]["x509_props"]["sans"]["dns_names"], json!(["*.contoso.com"]));
+        assert_eq!(made["policy"]["issuer"]["name"], "Unknown");
+        assert!(!made.to_string().contains("PRIVATE KEY"));
+        let der = base64::engine::general_purpose::STANDARD.decode(made["cer"].as_str().unwrap()).unwrap();
+        assert_eq!(super::super::x509::facts(&der).unwrap().names, ["*.contoso.com"]);
+
+        let secret = lab.vault("kv1", token, Method::Get, "/secrets/star", None).ok(200).json;
+        assert_eq!((&secret["value"], &secret["managed"]), (&json!(file), &json!(true)));
+        assert_eq!(secret["id"], made["sid"]);
+        assert_eq!(secret["kid"], made["kid"]);
+        lab.vault("kv1", token, Method::Put, "/secrets/star", Some(json!({"value": "x"})))
+            .refused(403, "Forbidden");
+        lab.vault("kv1", token, Method::Delete, "/secrets/star", None).refused(403, "Forbidden");
+        let listed = lab.vault("kv1", token, Method::Get, "/certificates", None).ok(200).json;
+        assert_eq!(listed["value"][0]["x5t"], made["x5t"]);
+        let off = json!({"attributes": {"enabled": false}});
+        let off = lab.vault("kv1", token, Method::Patch, "/certificates/star", Some(off)).ok(200).json;
+        assert_eq!(off["attributes"]["enabled"], false);
+        let hidden = lab.vault("kv1", token, Method::Get, "/secrets/star", None).refused(403, "Forbidden");
+        assert_eq!(hidden.json["error"]["innererror"]["code"], "SecretDisabled");
+
+        lab.vault("kv1", token, Method::Delete, "/certificates/star", None).ok(200);
+        lab.vault("kv1", token, Method::Get, "/certificates/star", None).refused(404, "CertificateNotFound");
+        lab.vault("kv1", token, Method::Get, "/secrets/star", None).refused(404, "SecretNotFound");
+        lab.vault("kv1", token, Method::Post, "/deletedcertificates/star/recover", None).ok(200);
+        lab.vault("kv1", token, Method::Get, "/certificates/star", None).ok(200);
+        lab.vault("kv1", token, Method::Delete, "/certificates/star", None).ok(200);
+        lab.vault("kv1", token, Method::Delete, "/deletedcertificates/star", None).ok(204);
+        lab.vault("kv1", token, Method::Post, "/certificates/star/create", Some(json!({})))
+            .refused(501, "NotModelledLocally");
     }
 
     #[test]
