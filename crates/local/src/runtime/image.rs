@@ -36,13 +36,22 @@ pub(crate) struct Config {
 
 /// `mcr.microsoft.com/k8se/quickstart`: what tools name as a first image. It is served by this process.
 pub(crate) fn is_quickstart(image: &str) -> bool {
-    let name = image.split_once('@').map_or(image, |(name, _)| name);
-    let name = match name.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => name,
-    };
+    let name = untagged(image);
     name.eq_ignore_ascii_case("mcr.microsoft.com/k8se/quickstart")
         || name.eq_ignore_ascii_case("mcr.microsoft.com/azuredocs/containerapps-helloworld")
+}
+
+/// `mcr.microsoft.com/k8se/quickstart-jobs`: the same for jobs.
+pub(crate) fn is_quickstart_job(image: &str) -> bool {
+    untagged(image).eq_ignore_ascii_case("mcr.microsoft.com/k8se/quickstart-jobs")
+}
+
+fn untagged(image: &str) -> &str {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    }
 }
 
 /// Splits `server/repository[:tag][@digest]`, with Docker's own defaults for what is left out.

@@ -8,7 +8,9 @@
 //! - `image`, `sandbox`, `process`: from a reference in a registry to a program that runs in its own root folder.
 //! - `replica`: one replica with its probes and restarts. `revision`: as many of them as there should be, and the
 //!   verdict whether a revision works. `scaler`: how many that is.
+//! - `job`: an execution of a job, from its image to its verdict.
 //! - `pool`, [`proxy`]: from a host name to a replica that is ready.
+//! - `tcp`: ports of apps that speak something else than HTTP.
 //! - [`logs`]: what replicas write. [`status`]: what all this is doing.
 //!
 //! [`Runtime`] is the handle on all of it. Stated divergences from Azure: replicas have no network of their own, so
@@ -16,6 +18,7 @@
 //! anyway is taken as it is, with one replica. CPU and memory are not limited.
 
 mod image;
+mod job;
 mod logs;
 mod platform;
 mod pool;
@@ -28,6 +31,7 @@ mod revision;
 mod sandbox;
 mod scaler;
 pub mod status;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
@@ -50,7 +54,7 @@ pub use proxy::{Body, BoxError, Door};
 pub use sandbox::Isolation;
 
 pub use crate::world::container_apps::LogQuery;
-use crate::world::container_apps::{Desired, Observation};
+use crate::world::container_apps::{Desired, Observation, Run};
 use logs::Logs;
 use process::Nursery;
 use proxy::{Route, Routes};
@@ -103,6 +107,8 @@ pub(crate) struct Shared {
     observations: mpsc::UnboundedSender<Observation>,
     fixed_ports: Mutex<BTreeMap<u16, Holder>>,
     given_ports: Mutex<Vec<u16>>,
+    /// Turns of executions of jobs.
+    jobs: tokio::sync::Semaphore,
 }
 
 impl std::fmt::Debug for Shared {
@@ -204,9 +210,18 @@ impl Runtime {
             observations,
             fixed_ports: Mutex::default(),
             given_ports: Mutex::default(),
+            jobs: tokio::sync::Semaphore::new(job::AT_ONCE),
         });
         tokio::spawn(report_all(shared.platform.clone(), observed));
-        tokio::spawn(Supervisor { shared: shared.clone(), revisions: BTreeMap::new() }.run(commanded));
+        tokio::spawn(
+            Supervisor {
+                shared: shared.clone(),
+                revisions: BTreeMap::new(),
+                executions: BTreeMap::new(),
+                doors: tcp::Doors::default(),
+            }
+            .run(commanded),
+        );
         Ok(Runtime { shared, commands })
     }
 
@@ -375,6 +390,9 @@ struct Supervisor {
     shared: Arc<Shared>,
     /// By app id and revision name.
     revisions: BTreeMap<(String, String), Revision>,
+    /// By job id and execution name.
+    executions: BTreeMap<(String, String), job::Execution>,
+    doors: tcp::Doors,
 }
 
 impl Supervisor {
@@ -414,7 +432,39 @@ impl Supervisor {
         }
     }
 
-    fn follow(&mut self, desired: Desired) {
+    /// Starts executions of jobs, and ends those that are wanted no more.
+    fn follow_runs(&mut self, runs: Vec<Run>) {
+        let mut wanted = BTreeSet::new();
+        for run in runs {
+            let key = (run.job.clone(), run.execution.clone());
+            match self.executions.get(&key) {
+                Some(execution) => {
+                    execution.run.send_if_modified(|known| {
+                        let changed = **known != run;
+                        if changed {
+                            *known = Arc::new(run);
+                        }
+                        changed
+                    });
+                }
+                None => {
+                    let execution = job::Execution::start(self.shared.clone(), run);
+                    self.executions.insert(key.clone(), execution);
+                }
+            }
+            wanted.insert(key);
+        }
+        self.executions.retain(|key, execution| {
+            let stays = wanted.contains(key);
+            if !stays {
+                let _ = execution.stop.send(true);
+            }
+            stays
+        });
+    }
+
+    fn follow(&mut self, mut desired: Desired) {
+        self.follow_runs(std::mem::take(&mut desired.runs));
         let hosts: String = desired
             .apps
             .iter()
@@ -451,6 +501,7 @@ impl Supervisor {
                 routes.apps.insert(app.id.clone(), Route { ingress, name: app.name, pools });
             }
         }
+        self.doors.follow(&self.shared, &routes);
         // First the routes, then the end of what they no longer lead to: no request finds a closed door.
         *self.shared.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(routes);
         self.revisions.retain(|key, revision| {
@@ -505,6 +556,10 @@ impl Supervisor {
 
     async fn stop(&mut self) {
         *self.shared.routes.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        for execution in std::mem::take(&mut self.executions).into_values() {
+            let _ = execution.stop.send(true);
+            let _ = tokio::time::timeout(Duration::from_secs(5), execution.task).await;
+        }
         let revisions = std::mem::take(&mut self.revisions);
         for revision in revisions.values() {
             revision.pool.retire();

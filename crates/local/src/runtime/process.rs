@@ -141,6 +141,25 @@ pub(crate) fn tree(pid: u32) -> Vec<u32> {
     all
 }
 
+/// What a process and all below it have used: seconds of processors so far, mebibytes of memory now.
+pub(crate) fn usage(pid: u32) -> (f64, f64) {
+    const TICKS_A_SECOND: f64 = 100.0;
+    const PAGES_A_MEBIBYTE: f64 = 256.0;
+    let (mut seconds, mut mebibytes) = (0.0, 0.0);
+    for pid in tree(pid) {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
+        let fields: Vec<&str> = fields.collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        // With those of children that have ended and were waited for.
+        seconds += (11..15).map(number).sum::<f64>() / TICKS_A_SECOND;
+        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+        let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok());
+        mebibytes += pages.unwrap_or(0.0) / PAGES_A_MEBIBYTE;
+    }
+    (seconds, mebibytes)
+}
+
 /// When a running process started, in the kernel's ticks: with its number, this names it for good. `None` when it
 /// has ended, also while nobody has taken its exit status yet.
 fn start_time(pid: u32) -> Option<String> {
@@ -244,6 +263,20 @@ mod tests {
         assert_eq!(parse_listener(six), Some(("9".into(), Listener { port: 3000, loopback: false })));
         let connected = "   0: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 30614 1";
         assert_eq!(parse_listener(connected), None);
+    }
+
+    #[test]
+    fn what_a_process_uses_is_measured() {
+        let own = std::process::id();
+        let before = usage(own);
+        let until = Instant::now() + Duration::from_millis(300);
+        let mut number = 0u64;
+        while Instant::now() < until {
+            number = number.wrapping_mul(31).wrapping_add(7);
+        }
+        let after = usage(own);
+        assert!(after.0 - before.0 > 0.1, "{before:?} {after:?} {number}");
+        assert!(after.1 > 1.0, "{after:?}");
     }
 
     #[test]

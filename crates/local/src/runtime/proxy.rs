@@ -411,7 +411,7 @@ fn allow_origin(cors: &Cors, request: &HeaderMap, answer: &mut HeaderMap) -> boo
 }
 
 /// Whether an address passes `ipSecurityRestrictions`: all rules are of one action.
-fn allowed(ingress: &Ingress, peer: IpAddr) -> bool {
+pub(crate) fn allowed(ingress: &Ingress, peer: IpAddr) -> bool {
     let matching = ingress.restrictions.iter().find(|rule| in_range(&rule.range, peer));
     match (matching, ingress.restrictions.first()) {
         (Some(rule), _) => rule.allow,

@@ -13,6 +13,13 @@ const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"u
 <p>This page stands for <code>mcr.microsoft.com/k8se/quickstart</code>, built into local Azure. Deploy a revision with an image of your own to replace it.</p>\n\
 </body>\n</html>\n";
 
+/// What `mcr.microsoft.com/k8se/quickstart-jobs` writes before it ends.
+pub(crate) const JOB: [&str; 3] = [
+    "This is a sample application that demonstrates how to use Azure Container Apps jobs",
+    "Starting processing...",
+    "Finished processing. Shutting down!",
+];
+
 /// Serves the page at `port` until `stop` completes; without a port it only waits.
 pub(crate) async fn serve(
     port: Option<u16>,

@@ -24,6 +24,8 @@ pub(crate) enum Program {
     Image(Arc<Image>),
     /// A page of this process.
     Quickstart,
+    /// A few lines of this process.
+    QuickstartJob,
 }
 
 /// What a container is run with.
@@ -182,6 +184,13 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                     Err(why) => format!("Container '{}' could not be started: {why}", plan.name),
                 }
             }
+            Program::QuickstartJob => {
+                quickstart::JOB.iter().for_each(|line| plan.log.add(Stream::Stdout, line));
+                format!(
+                    "Container '{}' was terminated with exit code '0' and reason 'ProcessExited': it has nothing left to do, where a container app must go on",
+                    plan.name
+                )
+            }
             Program::Image(_) => match start(means, plan).await {
                 Err(why) => why,
                 Ok(mut process) => {
@@ -248,7 +257,7 @@ async fn end(process: &mut Process, grace: Duration) {
     let _ = tokio::time::timeout(Duration::from_secs(5), process.child.wait()).await;
 }
 
-fn describe_end(ended: std::io::Result<std::process::ExitStatus>) -> String {
+pub(crate) fn describe_end(ended: std::io::Result<std::process::ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt;
     match ended {
         Err(error) => format!("was lost: {error}"),
@@ -261,7 +270,7 @@ fn describe_end(ended: std::io::Result<std::process::ExitStatus>) -> String {
     }
 }
 
-async fn start(means: &Means, plan: &Plan) -> Result<Process, String> {
+pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String> {
     let failed = |error: std::io::Error| format!("Container '{}' could not be started: {error}", plan.name);
     let Program::Image(image) = &plan.program else {
         return Err(format!("Container '{}' has no image", plan.name));

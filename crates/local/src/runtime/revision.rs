@@ -23,7 +23,7 @@ use super::logs::{Log, Stream};
 use super::platform::{Pull, Refusal};
 use super::pool::{Endpoint, Pool};
 use super::replica::{self, Plan, Ports, Program, Stop, Tale, Told};
-use super::scaler::{Scaler, Seen as Load};
+use super::scaler::{self, Scaler, Seen as Load};
 use super::{Shared, status};
 use crate::world::container_apps::{App, Container, Observation, Seen, Workload};
 
@@ -112,7 +112,7 @@ enum Pulled {
 }
 
 /// What the containers run; or Azure's code and words, and whether time will not help.
-type PullResult = Result<Vec<Program>, ((String, String), bool)>;
+pub(crate) type PullResult = Result<Vec<Program>, ((String, String), bool)>;
 
 struct Task {
     shared: Arc<Shared>,
@@ -137,6 +137,17 @@ struct Task {
     took_from: Option<mpsc::UnboundedSender<Order>>,
     retiring: bool,
     grace: Option<Duration>,
+    meter: Meter,
+}
+
+/// What the replicas use, measured about once a second.
+#[derive(Debug, Default)]
+struct Meter {
+    at: Option<Instant>,
+    /// Seconds of processors so far, by outermost process.
+    seconds: BTreeMap<u32, f64>,
+    /// Replicas that processors and memory ask for.
+    replicas: u32,
 }
 
 impl Task {
@@ -168,6 +179,7 @@ impl Task {
             took_from: None,
             retiring: false,
             grace: None,
+            meter: Meter::default(),
         }
     }
 
@@ -267,10 +279,14 @@ impl Task {
         }
         let Some(programs) = self.programs() else { return self.judge() };
         let proven = !matches!(self.verdict, Verdict::Open { .. });
+        if proven {
+            self.measure();
+        }
         let workload = &self.about.workload;
         let load = Load {
             concurrent: self.pool.concurrent(),
             arrived: self.pool.take_arrived(),
+            by_resources: self.meter.replicas,
             single: self.fixed,
         };
         let before = self.wanted;
@@ -311,6 +327,38 @@ impl Task {
             self.end(name, "Scaled in.");
         }
         self.judge();
+    }
+
+    /// Looks at what the replicas use, when a rule is about that.
+    fn measure(&mut self) {
+        let (cpu, memory) = (self.about.workload.scale.cpu, self.about.workload.scale.memory);
+        if cpu.is_none() && memory.is_none() {
+            self.meter = Meter::default();
+            return;
+        }
+        let now = Instant::now();
+        let passed = self.meter.at.map(|at| now.duration_since(at));
+        if passed.is_some_and(|passed| passed < Duration::from_secs(1)) {
+            return;
+        }
+        let ready = self.replicas.keys().filter(|name| self.is_ready(name)).count();
+        let (mut seconds, mut cores, mut mebibytes) = (BTreeMap::new(), 0.0, 0.0);
+        for pid in self.replicas.values().filter(|it| it.leaving.is_none()).flat_map(|it| it.pids.values()) {
+            let (used, memory) = super::process::usage(*pid);
+            if let (Some(before), Some(passed)) = (self.meter.seconds.get(pid), passed) {
+                cores += (used - before).max(0.0) / passed.as_secs_f64();
+            }
+            seconds.insert(*pid, used);
+            mebibytes += memory;
+        }
+        let containers = &self.about.workload.containers;
+        let request = containers.iter().map(|it| f64::from(it.cpu_millicores)).sum::<f64>() / 1000.0;
+        let room = containers.iter().map(|it| it.memory_mib as f64).sum::<f64>();
+        let running = u32::try_from(ready).unwrap_or(u32::MAX);
+        let by_cpu = cpu.map(|target| scaler::by_usage(running, cores, request, target));
+        let by_memory = memory.map(|target| scaler::by_usage(running, mebibytes, room, target));
+        let replicas = by_cpu.unwrap_or(0).max(by_memory.unwrap_or(0));
+        self.meter = Meter { at: Some(now), seconds, replicas };
     }
 
     /// How many ready replicas the verdict takes.
@@ -738,12 +786,24 @@ fn sentence(text: &str) -> String {
 
 /// Pulls the images of all containers, init containers first.
 fn pull(shared: &Shared, about: &About) -> PullResult {
-    containers(&about.workload)
+    pull_all(shared, &about.app.id, containers(&about.workload))
+}
+
+/// Pulls the images of containers of an app or a job.
+pub(crate) fn pull_all<'a>(
+    shared: &Shared,
+    app: &str,
+    containers: impl Iterator<Item = &'a Container>,
+) -> PullResult {
+    containers
         .map(|container| {
             if image::is_quickstart(&container.image) {
                 return Ok(Program::Quickstart);
             }
-            let pull = image::parse_reference(&about.app.id, &container.image);
+            if image::is_quickstart_job(&container.image) {
+                return Ok(Program::QuickstartJob);
+            }
+            let pull = image::parse_reference(app, &container.image);
             let image: Image = shared.images.fetch(&*shared.platform, &pull).map_err(|refusal| {
                 let lasting = refusal.lasting;
                 (pull_refused(container, &pull, &refusal), lasting)
@@ -766,7 +826,7 @@ fn pull_refused(container: &Container, pull: &Pull, refusal: &Refusal) -> (Strin
     ("InvalidParameterValueInContainerTemplate".into(), message)
 }
 
-fn random_word(length: usize) -> String {
+pub(crate) fn random_word(length: usize) -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     (0..length).map(|_| LETTERS[rand::random_range(0..LETTERS.len())] as char).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::container_apps::Scale;
+use crate::world::container_apps::{Scale, Target};
 
 /// What the scaler looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Seen {
     pub concurrent: u32,
     /// Something arrived since the last look.
     pub arrived: bool,
+    /// Replicas that processors and memory ask for; 0 without such a rule.
+    pub by_resources: u32,
     /// Only one replica is possible: the app listens on a port of its own choosing.
     pub single: bool,
 }
@@ -44,7 +46,7 @@ impl Scaler {
             Some(each) if each > 0 => seen.concurrent.div_ceil(each),
             _ => u32::from(busy),
         };
-        let mut target = by_load.clamp(min, max);
+        let mut target = by_load.max(seen.by_resources).clamp(min, max);
         if target == 0 && (busy || idle < scale.cooldown) {
             // The last replica goes only after the cool-down.
             target = self.wanted.min(1);
@@ -70,6 +72,23 @@ impl Scaler {
     }
 }
 
+/// How many replicas keep what each uses at its target, as Kubernetes reckons: nothing changes within a tenth of it.
+pub(crate) fn by_usage(running: u32, used: f64, request: f64, target: Target) -> u32 {
+    if running == 0 {
+        return 0;
+    }
+    let aim = match target {
+        Target::Utilization(hundredths) => request * hundredths / 100.0,
+        Target::Average(value) => value,
+    };
+    let ratio = used / f64::from(running) / aim.max(f64::MIN_POSITIVE);
+    if (ratio - 1.0).abs() <= 0.1 {
+        return running;
+    }
+    // Of what is measured wildly, the bounds make something sensible.
+    (f64::from(running) * ratio).ceil().clamp(1.0, 1000.0) as u32
+}
+
 /// The wait before a container is started for the `nth` time after it ended: 10 s doubling to 300 s on Azure.
 pub(crate) fn back_off(nth: u32, speed: f64) -> Duration {
     let azure = 10.0 * 2f64.powi(i32::try_from(nth.min(10)).unwrap_or(10)).min(30.0);
@@ -83,7 +102,15 @@ mod tests {
     use super::*;
 
     fn scale(min: u32, max: u32) -> Scale {
-        Scale { min, max, concurrency: Some(10), cooldown: Duration::from_secs(300), unmodelled: Vec::new() }
+        Scale {
+            min,
+            max,
+            concurrency: Some(10),
+            cpu: None,
+            memory: None,
+            cooldown: Duration::from_secs(300),
+            unmodelled: Vec::new(),
+        }
     }
 
     fn at(seconds: u64) -> Duration {
@@ -125,6 +152,21 @@ mod tests {
         let mut scaler = Scaler::new(2, at(300));
         let seen = Seen { single: true, ..load(100) };
         assert_eq!(scaler.turn(at(0), &scale(2, 5), seen), 1);
+    }
+
+    #[test]
+    fn processors_and_memory_ask_for_replicas() {
+        let half = Target::Utilization(50.0);
+        assert_eq!(by_usage(1, 0.25, 0.25, half), 2);
+        assert_eq!(by_usage(2, 0.25, 0.25, half), 2, "at its target");
+        assert_eq!(by_usage(2, 0.26, 0.25, half), 2, "within a tenth of it");
+        assert_eq!(by_usage(3, 0.02, 0.25, half), 1);
+        assert_eq!(by_usage(2, 1000.0, 512.0, Target::Average(250.0)), 4);
+        assert_eq!(by_usage(0, 0.0, 0.25, half), 0);
+        let mut scaler = Scaler::new(1, at(300));
+        let scale = scale(0, 3);
+        assert_eq!(scaler.turn(at(0), &scale, Seen { by_resources: 2, ..load(0) }), 2);
+        assert_eq!(scaler.turn(at(1), &scale, Seen { by_resources: 9, ..load(0) }), 3);
     }
 
     #[test]

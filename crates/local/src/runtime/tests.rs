@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use super::sandbox::Sandbox;
 use super::*;
 use crate::world::container_apps::{
-    App, Container, Desired, Ingress, Observation, Probe, ProbeHow, ProbeKind, Scale, Seen, Workload,
+    App, Container, Desired, Ingress, Observation, Probe, ProbeHow, ProbeKind, Run, Scale, Seen, Target,
+    Workload,
 };
 
 const APP: &str = "/subscriptions/s/resourcegroups/g/providers/microsoft.app/containerapps/web";
@@ -183,6 +184,7 @@ fn ingress(target_port: u16) -> Ingress {
         sticky: false,
         traffic: Vec::new(),
         hosts: BTreeMap::new(),
+        tcp: Vec::new(),
         restrictions: Vec::new(),
         cors: None,
     }
@@ -225,6 +227,8 @@ fn workload(revision: &str, env: &[(&str, &str)]) -> Workload {
             min: 1,
             max: 3,
             concurrency: Some(10),
+            cpu: None,
+            memory: None,
             cooldown: Duration::from_secs(1),
             unmodelled: Vec::new(),
         },
@@ -822,4 +826,148 @@ async fn a_worker_without_ingress_works_when_it_stays() {
     broken.containers[0].probes.clear();
     stage.add(broken);
     assert!(stage.failed("web--v2").await.1.contains("exit code '3'"));
+}
+
+const JOB: &str = "/subscriptions/s/resourcegroups/g/providers/microsoft.app/jobs/tidy";
+
+fn run(execution: &str, env: &[(&str, &str)]) -> Run {
+    let mut containers = workload("tidy", env).containers;
+    containers[0].probes.clear();
+    Run {
+        job: JOB.into(),
+        name: "tidy".into(),
+        execution: execution.into(),
+        domain: "x.azurecontainerapps.localhost".into(),
+        init: Vec::new(),
+        containers,
+        parallelism: 1,
+        completions: 1,
+        retries: 0,
+        timeout: Duration::from_secs(30),
+    }
+}
+
+impl Stage {
+    fn begin(&self, run: Run) {
+        self.fake.desired.lock().unwrap().runs.push(run);
+        self.fake.version.send_modify(|version| *version += 1);
+    }
+
+    /// Why an execution failed, and how many replicas it had.
+    async fn finished(&self, execution: &str) -> (Option<String>, usize) {
+        let failure = self
+            .see(execution, "Finished", |seen| match seen {
+                Seen::Finished { failure } => Some(failure.clone()),
+                _ => None,
+            })
+            .await;
+        let seen = self.fake.seen.lock().unwrap();
+        let begun =
+            |it: &&Observation| it.revision == execution && matches!(it.seen, Seen::ReplicaStarted { .. });
+        (failure, seen.iter().filter(begun).count())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_of_jobs_run_to_their_end() {
+    let stage = stage();
+    // The built-in sample ends well; three must, two at a time.
+    let mut sample = run("tidy-ok", &[]);
+    sample.containers[0].image = "mcr.microsoft.com/k8se/quickstart-jobs:latest".into();
+    (sample.parallelism, sample.completions) = (2, 3);
+    stage.begin(sample);
+    assert_eq!(stage.finished("tidy-ok").await, (None, 3));
+    let query =
+        LogQuery { app: JOB.into(), revision: Some("tidy-ok".into()), tail: 20, ..LogQuery::default() };
+    let said = stage.runtime.logs(&query).into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&said).contains("Finished processing"));
+
+    // A program that fails is tried again as often as it may be.
+    let mut failing = run("tidy-bad", &[("MODE", "exit")]);
+    failing.retries = 2;
+    stage.begin(failing);
+    let (why, replicas) = stage.finished("tidy-bad").await;
+    assert!(why.unwrap().starts_with("BackoffLimitExceeded: Container 'web' was terminated with exit code"));
+    assert_eq!(replicas, 3);
+
+    // One that does not end is ended.
+    let mut endless = run("tidy-slow", &[("MODE", "idle")]);
+    endless.timeout = Duration::from_secs(2);
+    stage.begin(endless);
+    let (why, _) = stage.finished("tidy-slow").await;
+    assert!(why.unwrap().starts_with("DeadlineExceeded"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_that_is_stopped_leaves_nothing_running() {
+    let stage = stage();
+    stage.begin(run("tidy-stop", &[("MODE", "idle"), ("MARK", "stopped-job-mark")]));
+    stage
+        .see("tidy-stop", "ReplicaStarted", |seen| matches!(seen, Seen::ReplicaStarted { .. }).then_some(()))
+        .await;
+    let running = || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.filter(|entry| {
+            std::fs::read(entry.path().join("environ"))
+                .is_ok_and(|environ| environ.windows(16).any(|part| part == b"stopped-job-mark"))
+        })
+        .count()
+    };
+    let limit = Instant::now() + Duration::from_secs(10);
+    while running() == 0 {
+        assert!(Instant::now() < limit, "it never ran");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stage.fake.desired.lock().unwrap().runs.clear();
+    stage.fake.version.send_modify(|version| *version += 1);
+    while running() > 0 {
+        assert!(Instant::now() < limit, "it still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exposed_port_carries_what_is_no_http() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let stage = stage();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    stage.desire(|app| {
+        app.ingress.as_mut().unwrap().tcp = vec![(port, None)];
+        app.revisions.push(workload("web--tcp", &[]));
+    });
+    stage.ready("web--tcp").await;
+    let limit = Instant::now() + Duration::from_secs(10);
+    let answer = loop {
+        if let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
+            stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = vec![0; 12];
+            if stream.read_exact(&mut answer).await.is_ok() {
+                break answer;
+            }
+        }
+        assert!(Instant::now() < limit, "the port does not answer");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    stage.desire(|app| app.ingress.as_mut().unwrap().tcp.clear());
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        assert!(Instant::now() < limit, "the port stays open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_in_use_asks_for_replicas() {
+    let stage = stage();
+    let mut hungry = workload("web--mem", &[]);
+    hungry.scale.concurrency = None;
+    // Whatever a program uses is more than this.
+    hungry.scale.memory = Some(Target::Average(0.1));
+    stage.add(hungry);
+    stage.ready("web--mem").await;
+    let wanted = stage.see("web--mem", "Scaled", |seen| match seen {
+        Seen::Scaled { replicas } => Some(*replicas),
+        _ => None,
+    });
+    assert_eq!(wanted.await, 3, "as many as there may be");
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{World, arm, blob, container_apps, keyvault, registry};
+use super::{World, arm, blob, container_apps, keyvault, registry, templates};
 
 /// Something that happens by itself at a time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub enum Event {
     Blob(blob::Event),
     /// Something of Container Apps.
     Apps(container_apps::Event),
+    /// Something of a template deployment.
+    Templates(templates::Event),
 }
 
 impl Event {
@@ -33,6 +35,7 @@ impl Event {
             Event::Registry(event) => registry::fire(world, event),
             Event::Blob(event) => blob::fire(world, event),
             Event::Apps(event) => container_apps::fire(world, event),
+            Event::Templates(event) => templates::fire(world, event),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! `/_local/…`: what Azure has not: the clock, faults, the local issuer of assertions. Without token or api-version,
+//! `/_local/…`: what Azure has not: the clock, faults, names, the local issuer of assertions. Without token or api-version,
 //! on loopback only.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::arm::refusal::Refusal;
-use super::{Body, Method, Request, Response, World, entra, faults};
+use super::{Body, Method, Request, Response, World, dns, entra, faults};
 
 /// Whether a path is local Azure's own.
 pub(super) fn claims(path: &str) -> bool {
@@ -35,6 +35,7 @@ fn serve(world: &mut World, request: &Request) -> Result<Response, Refusal> {
             forward(world, SignedDuration::from_secs_f64(seconds));
             Ok(now(world))
         }
+        ("/_local/dns", method) => dns::serve(world, method, &body),
         ("/_local/faults", method) => faults::serve(world, method, &body),
         ("/_local/assertion", Method::Post) => {
             let subject = body["subject"].as_str().unwrap_or("local");

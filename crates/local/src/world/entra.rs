@@ -559,31 +559,53 @@ fn federated(world: &World, principal: &Principal, assertion: &str) -> Result<()
         claims_of(assertion).ok_or_else(|| (50027, "JWT token is invalid or malformed.".to_owned()))?;
     let text = |name: &str| claims[name].as_str().unwrap_or_default();
     let (issuer, subject, audience) = (text("iss"), text("sub"), text("aud"));
-    let trusted = match &principal.resource {
-        None => issuer == local_issuer(&world.config),
-        Some(identity) => match super::arm::id::Id::parse(identity) {
-            Some(id) => world.arm.below(&id).any(|(_, credential)| {
-                let audiences = credential.body["properties"]["audiences"].as_array();
-                credential.kind.ends_with("/federatedIdentityCredentials")
-                    && credential.text("/properties/issuer") == issuer
-                    && credential.text("/properties/subject") == subject
-                    && audiences.is_some_and(|list| list.iter().any(|known| known == audience))
-            }),
-            None => false,
-        },
+    // each of the three that an assertion is matched by has a code of its own
+    let records: Vec<(String, String, Vec<Value>)> = match &principal.resource {
+        None => vec![(local_issuer(&world.config), subject.to_owned(), vec![json!(audience)])],
+        Some(identity) => super::arm::id::Id::parse(identity)
+            .into_iter()
+            .flat_map(|id| world.arm.below(&id))
+            .filter(|(_, credential)| credential.kind.ends_with("/federatedIdentityCredentials"))
+            .map(|(_, credential)| {
+                (
+                    credential.text("/properties/issuer").to_owned(),
+                    credential.text("/properties/subject").to_owned(),
+                    credential.properties()["audiences"].as_array().cloned().unwrap_or_default(),
+                )
+            })
+            .collect(),
     };
-    if !trusted {
-        return Err((
-            700_213,
+    let missing = |number: u32, what: &str, value: &str| {
+        Err((
+            number,
             format!(
-                "No matching federated identity record found for presented assertion subject '{subject}'. Check your \
-                 federated identity credential Subject, Audience and Issuer against the presented assertion."
+                "No matching federated identity record found for presented assertion {what} '{value}'. Check your \
+                 federated identity credential Subject, Audience and Issuer against the presented assertion. \
+                 https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
             ),
+        ))
+    };
+    let by_issuer: Vec<_> =
+        records.iter().filter(|it| it.0.trim_end_matches('/') == issuer.trim_end_matches('/')).collect();
+    if records.is_empty() {
+        return Err((
+            70_025,
+            format!("The client '{}' has no configured federated identity credentials.", principal.client_id),
         ));
+    }
+    if by_issuer.is_empty() {
+        return missing(700_211, "issuer", issuer);
+    }
+    let by_subject: Vec<_> = by_issuer.into_iter().filter(|it| it.1 == subject).collect();
+    if by_subject.is_empty() {
+        return missing(700_213, "subject", subject);
+    }
+    if !by_subject.iter().any(|it| it.2.iter().any(|known| known == audience)) {
+        return missing(700_212, "audience", audience);
     }
     if open(world, assertion).is_none() {
         return Err((
-            700_211,
+            700_027,
             format!(
                 "The signature of the assertion of issuer '{issuer}' could not be checked: local Azure fetches no \
                  keys, and trusts only what its own issuer ({}) signed.",

@@ -10,29 +10,45 @@
 //! - [`entra`], [`access`]: tokens, principals; roles and assignments, asked by every plane.
 //! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
+//! - [`templates`]: deployments of templates, through the same requests as a client's.
+//! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
+//!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
+//! - [`dns`], [`x509`]: names that are looked up, certificates that are brought.
 //! - [`faults`], [`control`]: failures and time on demand.
 
 pub mod access;
 pub mod agenda;
+pub mod app_service;
 pub mod arm;
 pub mod blob;
 pub mod chance;
+mod checks;
+pub mod cognitive;
 pub mod container_apps;
 pub mod control;
+pub mod cosmos;
+pub mod dns;
 pub mod entra;
 pub mod faults;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
+pub mod messaging;
+pub mod monitor;
+pub mod network;
 pub mod plain;
+pub mod postgres;
+pub mod redis;
 pub mod registry;
 pub mod registry_account;
 pub mod storage_account;
+pub mod templates;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod workspace;
+pub mod x509;
 
 use std::time::Duration;
 
@@ -140,6 +156,12 @@ pub struct World {
     pub blobs: blob::State,
     /// Container Apps: revisions, replicas.
     pub apps: container_apps::State,
+    /// Template deployments.
+    #[serde(default)]
+    pub templates: templates::State,
+    /// Names that are looked up.
+    #[serde(default)]
+    pub dns: dns::Dns,
     /// Faults asked for.
     pub faults: faults::Faults,
     /// Set by whatever changes state while answering a read; see [`Outcome::changed`].
@@ -165,6 +187,8 @@ impl World {
             registries: registry::State::default(),
             blobs: blob::State::default(),
             apps: container_apps::State::default(),
+            templates: templates::State::default(),
+            dns: dns::Dns::default(),
             faults: faults::Faults::default(),
             touched: false,
             types: None,

@@ -62,16 +62,11 @@ pub(crate) static KINDS: &[Kind] = &[
         [60.0, 5.0, 10.0],
         "Conflict",
     ),
-    regional("Microsoft.Cache/redis", global(1, 63, Signs::Hyphened), [900.0, 300.0, 300.0], "Conflict"),
-    regional("Microsoft.Cache/redisEnterprise", any(1, 60), [300.0, 300.0, 180.0], "Conflict"),
-    child("Microsoft.Cache/redisEnterprise/databases", [180.0, 60.0, 60.0], "Conflict"),
     quick("Microsoft.Cdn/profiles", any(1, 260)),
     child("Microsoft.Cdn/profiles/afdEndpoints", [60.0, 30.0, 30.0], "Conflict"),
     child("Microsoft.Cdn/profiles/afdEndpoints/routes", [30.0, 30.0, 30.0], "Conflict"),
     child("Microsoft.Cdn/profiles/originGroups", [20.0, 20.0, 20.0], "Conflict"),
     child("Microsoft.Cdn/profiles/originGroups/origins", [20.0, 20.0, 20.0], "Conflict"),
-    regional("Microsoft.CognitiveServices/accounts", any(2, 64), [30.0, 10.0, 10.0], "RequestConflict"),
-    child("Microsoft.CognitiveServices/accounts/deployments", [20.0, 10.0, 10.0], "RequestConflict"),
     Kind {
         place: Place::Free,
         ..regional("Microsoft.Communication/communicationServices", any(1, 63), [30.0, 5.0, 10.0], "Conflict")
@@ -80,7 +75,6 @@ pub(crate) static KINDS: &[Kind] = &[
         place: Place::Free,
         ..regional("Microsoft.Communication/emailServices", any(1, 63), [20.0, 5.0, 10.0], "Conflict")
     },
-    quick("Microsoft.Consumption/budgets", any(1, 63)),
     regional(
         "Microsoft.ContainerInstance/containerGroups",
         any(1, 63),
@@ -111,37 +105,9 @@ pub(crate) static KINDS: &[Kind] = &[
         [0.0, 0.0, 0.0],
         "Conflict",
     ),
-    regional(
-        "Microsoft.DBforPostgreSQL/flexibleServers",
-        global(3, 63, Signs::Hyphened),
-        [400.0, 120.0, 60.0],
-        "ServerIsBusy",
-    ),
-    child("Microsoft.DBforPostgreSQL/flexibleServers/administrators", [15.0, 15.0, 15.0], "ServerIsBusy"),
-    child("Microsoft.DBforPostgreSQL/flexibleServers/configurations", [30.0, 30.0, 30.0], "ServerIsBusy"),
-    child("Microsoft.DBforPostgreSQL/flexibleServers/databases", [15.0, 15.0, 15.0], "ServerIsBusy"),
-    child("Microsoft.DBforPostgreSQL/flexibleServers/firewallRules", [15.0, 15.0, 15.0], "ServerIsBusy"),
-    regional(
-        "Microsoft.DocumentDB/databaseAccounts",
-        global(3, 44, Signs::Hyphened),
-        [300.0, 60.0, 120.0],
-        "Conflict",
-    ),
-    child("Microsoft.DocumentDB/databaseAccounts/sqlDatabases", [15.0, 10.0, 10.0], "Conflict"),
-    child("Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers", [15.0, 10.0, 10.0], "Conflict"),
     child("Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments", [10.0, 10.0, 10.0], "Conflict"),
     regional("Microsoft.EventGrid/systemTopics", any(3, 128), [10.0, 5.0, 5.0], "Conflict"),
     child("Microsoft.EventGrid/systemTopics/eventSubscriptions", [15.0, 10.0, 10.0], "Conflict"),
-    quick("Microsoft.Insights/actionGroups", any(1, 260)),
-    quick("Microsoft.Insights/autoscalesettings", any(1, 260)),
-    Kind { replies: at_once(200, 200), ..quick("Microsoft.Insights/components", any(1, 260)) },
-    Kind {
-        place: Place::Parent,
-        replies: at_once(200, 200),
-        ..quick("Microsoft.Insights/diagnosticSettings", any(1, 260))
-    },
-    Kind { replies: at_once(200, 200), ..quick("Microsoft.Insights/metricAlerts", any(1, 260)) },
-    quick("Microsoft.Insights/scheduledQueryRules", any(1, 260)),
     Kind { replies: at_once(200, 200), ..quick("Microsoft.Insights/webtests", any(1, 260)) },
     quick("Microsoft.Insights/workbooks", any(1, 260)),
     regional("Microsoft.LoadTestService/loadTests", any(1, 64), [60.0, 10.0, 20.0], "Conflict"),
@@ -168,98 +134,12 @@ pub(crate) static KINDS: &[Kind] = &[
     Kind { place: Place::Parent, ..quick("Microsoft.Network/dnsZones/CNAME", any(1, 253)) },
     Kind { place: Place::Parent, ..quick("Microsoft.Network/dnsZones/TXT", any(1, 253)) },
     regional("Microsoft.Network/loadBalancers", any(1, 80), [10.0, 10.0, 10.0], "AnotherOperationInProgress"),
-    regional("Microsoft.Network/natGateways", any(1, 80), [10.0, 10.0, 10.0], "AnotherOperationInProgress"),
-    regional(
-        "Microsoft.Network/networkSecurityGroups",
-        any(1, 80),
-        [5.0, 5.0, 5.0],
-        "AnotherOperationInProgress",
-    ),
-    Kind {
-        place: Place::Free,
-        ..regional("Microsoft.Network/privateDnsZones", any(1, 253), [30.0, 10.0, 30.0], "Conflict")
-    },
-    Kind {
-        place: Place::Free,
-        ..regional(
-            "Microsoft.Network/privateDnsZones/virtualNetworkLinks",
-            any(1, 80),
-            [30.0, 10.0, 30.0],
-            "Conflict",
-        )
-    },
-    regional(
-        "Microsoft.Network/privateEndpoints",
-        any(1, 80),
-        [30.0, 20.0, 20.0],
-        "AnotherOperationInProgress",
-    ),
-    child(
-        "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
-        [15.0, 10.0, 10.0],
-        "AnotherOperationInProgress",
-    ),
-    regional(
-        "Microsoft.Network/publicIPAddresses",
-        any(1, 80),
-        [5.0, 5.0, 10.0],
-        "AnotherOperationInProgress",
-    ),
     Kind {
         place: Place::Free,
         ..quick("Microsoft.Network/trafficManagerProfiles", global(1, 63, Signs::Hyphened))
     },
-    regional("Microsoft.Network/virtualNetworks", any(2, 64), [5.0, 5.0, 10.0], "AnotherOperationInProgress"),
-    child("Microsoft.Network/virtualNetworks/subnets", [5.0, 5.0, 10.0], "AnotherOperationInProgress"),
     quick("Microsoft.Portal/dashboards", any(3, 160)),
-    regional(
-        "Microsoft.ServiceBus/namespaces",
-        global(6, 50, Signs::Hyphened),
-        [60.0, 20.0, 30.0],
-        "Conflict",
-    ),
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.ServiceBus/namespaces/authorizationRules", any(1, 50))
-    },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.ServiceBus/namespaces/queues", any(1, 260))
-    },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.ServiceBus/namespaces/topics", any(1, 260))
-    },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.ServiceBus/namespaces/topics/subscriptions", any(1, 50))
-    },
     Kind { replies: at_once(200, 200), ..quick("Microsoft.Web/certificates", any(1, 260)) },
-    Kind { replies: WEB, ..regional("Microsoft.Web/serverfarms", any(1, 60), [10.0, 5.0, 5.0], "Conflict") },
-    Kind {
-        replies: WEB,
-        ..regional("Microsoft.Web/sites", global(2, 60, Signs::Hyphened), [15.0, 5.0, 5.0], "Conflict")
-    },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.Web/sites/config", any(1, 260))
-    },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.Web/sites/hostNameBindings", any(1, 260))
-    },
-    Kind { replies: WEB, ..regional("Microsoft.Web/sites/slots", any(1, 59), [15.0, 5.0, 5.0], "Conflict") },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.Web/sites/slots/config", any(1, 260))
-    },
     Kind { replies: WEB, ..regional("Microsoft.Web/staticSites", any(1, 60), [20.0, 5.0, 10.0], "Conflict") },
     Kind {
         replies: at_once(200, 200),

@@ -171,6 +171,33 @@ impl Rules for Account {
                 ),
             ));
         }
+        for (name, known) in [
+            ("accessTier", ["Hot", "Cool", "Cold", "Premium"].as_slice()),
+            ("minimumTlsVersion", ["TLS1_0", "TLS1_1", "TLS1_2", "TLS1_3"].as_slice()),
+        ] {
+            let given = &change.body["properties"][name];
+            if given.is_null() {
+                continue;
+            }
+            let text = given.as_str().unwrap_or_default();
+            let Some(known) = known.iter().find(|known| known.eq_ignore_ascii_case(text)) else {
+                return Err(Refusal::bad(
+                    "InvalidValueForParameter",
+                    format!(
+                        "The value {given} is not valid for the parameter {name}; one of {} is.",
+                        known.join(", ")
+                    ),
+                )
+                .at(format!("properties.{name}")));
+            };
+            put(&mut change.body, &format!("properties.{name}"), json!(known));
+        }
+        if *kind == "BlobStorage" && change.body["properties"]["accessTier"].is_null() {
+            return Err(Refusal::bad(
+                "AccountPropertyIsInvalid",
+                "The account property accessTier is required for the account kind BlobStorage.",
+            ));
+        }
         let body = &mut change.body;
         put(body, "sku", json!({"name": sku, "tier": if premium { "Premium" } else { "Standard" }}));
         put(body, "kind", json!(kind));
@@ -291,6 +318,18 @@ impl Rules for Account {
             }
             return Some(list_keys(world, &call.id));
         }
+        if post && call.rest_is(&["ListAccountSas"]) {
+            let token = blob::account_token(world, call.id.name(), &call.body);
+            return Some(token.map(|token| Response::json(200, &json!({"accountSasToken": token}))));
+        }
+        if post && call.rest_is(&["ListServiceSas"]) {
+            let token = blob::service_token(world, call.id.name(), &call.body);
+            return Some(token.map(|token| Response::json(200, &json!({"serviceSasToken": token}))));
+        }
+        if post && call.rest_is(&["revokeUserDelegationKeys"]) {
+            blob::revoke_delegation_keys(world, call.id.name());
+            return Some(Ok(Response::empty(200)));
+        }
         if call.rest.first().is_some_and(|it| it.eq_ignore_ascii_case("blobServices"))
             && call.rest.get(2).is_some_and(|it| it.eq_ignore_ascii_case("containers"))
             && call.rest.len() <= 4
@@ -410,7 +449,8 @@ fn container(world: &mut World, call: &Call) -> Result<Response, Refusal> {
             Ok(Response::json(if created { 201 } else { 200 }, &show(&name, &it)))
         }
         Method::Delete => {
-            let there = blob::delete_container(world, &account, name);
+            let there = blob::delete_container(world, &account, name)
+                .map_err(|(code, message)| Refusal::new(412, code, message))?;
             Ok(Response::empty(if there { 200 } else { 204 }))
         }
         Method::Post => {
@@ -477,8 +517,24 @@ impl Rules for Policy {
                 "The management policy needs at least one rule in properties.policy.rules.",
             ));
         }
+        let service = change
+            .id
+            .parent()
+            .and_then(|account| world.arm.find(&account.child("blobServices", "default").key()));
+        let tracks = service.is_some_and(|it| {
+            at(it.properties(), "lastAccessTimeTrackingPolicy.enable") == Some(&json!(true))
+        });
+        blob::check_lifecycle(rules.map(Vec::as_slice).unwrap_or_default(), tracks)?;
         put(&mut change.body, "properties.lastModifiedTime", json!(stamp(world.now)));
         Ok(())
+    }
+
+    fn ended(&self, world: &mut World, id: &Id, _what: What, failure: Option<&Refusal>) {
+        if failure.is_none()
+            && let Some(account) = id.parent()
+        {
+            blob::policy_changed(world, account.name());
+        }
     }
 
     fn view(&self, _world: &World, _resource: &Resource, body: &mut Value) {

@@ -187,7 +187,8 @@ impl Lab {
         let url = url.unwrap_or_else(|| panic!("no operation in {answer:?}")).to_owned();
         for second in 0..100_000 {
             let polled = self.get(&url);
-            let running = polled.status == 202 || polled.json["status"] == "InProgress";
+            let status = polled.json["status"].as_str().unwrap_or_default();
+            let running = polled.status == 202 || ["InProgress", "Running", "Accepted"].contains(&status);
             if !running {
                 return (polled, second);
             }

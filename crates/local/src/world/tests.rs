@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::testing::{Lab, SUB, rg};
 use super::{Input, Method, Plane, World, entra};
 
+/// A type with a life cycle and no rules.
+const PLAIN: &str = "Microsoft.Network/loadBalancers/v1";
 const VNET: &str = "Microsoft.Network/virtualNetworks/v1";
 const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/id1";
 const ACR_PULL: &str = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
@@ -205,8 +207,8 @@ mod resources {
         let mut lab = Lab::new(0.0);
         let body = json!({"id": "x", "name": "y", "type": "z", "location": "westeurope", "systemData": {"createdBy": "me"},
                           "properties": {"provisioningState": "Mine", "env": null, "list": [{"a": null, "b": 1}]}});
-        lab.put(&rg(VNET), body).ok(201);
-        let found = lab.get(&rg(VNET)).json;
+        lab.put(&rg(PLAIN), body).ok(201);
+        let found = lab.get(&rg(PLAIN)).json;
         assert_eq!(found["properties"], json!({"list": [{"b": 1}], "provisioningState": "Succeeded"}));
         assert_eq!(
             (found["name"].as_str(), found["systemData"]["createdByType"].as_str()),
@@ -328,19 +330,19 @@ mod resources {
         let mut lab = Lab::new(0.0);
         let mut body = json!({"location": "westeurope", "identity": {"type": "UserAssigned",
             "userAssignedIdentities": {rg(IDENTITY): {}}}});
-        lab.put(&rg(VNET), body.clone()).refused(400, "FailedIdentityOperation");
+        lab.put(&rg(PLAIN), body.clone()).refused(400, "FailedIdentityOperation");
         let (principal, client) = identity(&mut lab);
-        let made = lab.put(&rg(VNET), body.clone()).ok(201).json;
+        let made = lab.put(&rg(PLAIN), body.clone()).ok(201).json;
         assert_eq!(
             made["identity"]["userAssignedIdentities"][rg(IDENTITY)],
             json!({"principalId": principal, "clientId": client})
         );
         body["identity"] = json!({"type": "SystemAssigned"});
-        let made = lab.put(&rg(VNET), body).ok(200).json;
+        let made = lab.put(&rg(PLAIN), body).ok(200).json;
         let own = made["identity"]["principalId"].as_str().unwrap().to_owned();
-        assert_eq!(lab.get(&rg(VNET)).json["identity"]["principalId"], own.as_str());
-        lab.put(&rg(VNET), vnet()).ok(200);
-        assert_eq!(lab.get(&rg(VNET)).json.get("identity"), None);
+        assert_eq!(lab.get(&rg(PLAIN)).json["identity"]["principalId"], own.as_str());
+        lab.put(&rg(PLAIN), vnet()).ok(200);
+        assert_eq!(lab.get(&rg(PLAIN)).json.get("identity"), None);
         assert!(!lab.world.entra.principals.contains_key(&own), "the principal goes with its identity");
     }
 }
@@ -474,14 +476,14 @@ mod groups {
         identity(&mut lab);
         let body = json!({"location": "westeurope", "identity": {"type": "UserAssigned",
             "userAssignedIdentities": {rg(IDENTITY): {}}}});
-        let made = lab.put(&rg(VNET), body).ok(201);
+        let made = lab.put(&rg(PLAIN), body).ok(201);
         lab.follow(&made);
-        let endpoint = rg("Microsoft.Network/privateEndpoints/p");
+        let endpoint = rg("Microsoft.LoadTestService/loadTests/p");
         let made = lab
-            .put(&endpoint, json!({"location": "westeurope", "properties": {"subnet": {"id": format!("{}/subnets/s", rg(VNET))}}}))
+            .put(&endpoint, json!({"location": "westeurope", "properties": {"subnet": {"id": format!("{}/subnets/s", rg(PLAIN))}}}))
             .ok(201);
         lab.follow(&made);
-        let scope = rg(VNET);
+        let scope = rg(PLAIN);
         let owner = entra::owner_id(&lab.world.config);
         lab.put(&assignment(&scope, 1), role(READER, &owner, None)).ok(201);
 
@@ -558,7 +560,8 @@ mod lists {
         lab.get(&format!("{SUB}/resourceGroups/none/resources")).refused(404, "ResourceGroupNotFound");
         let typed = lab.get(&format!("{SUB}/providers/Microsoft.Network/virtualNetworks")).ok(200).json;
         assert_eq!(typed["value"][0]["properties"]["addressSpace"]["addressPrefixes"][0], "10.0.0.0/16");
-        lab.put(&format!("{}/subnets/s", rg(VNET)), json!({"properties": {}})).ok(201);
+        lab.put(&format!("{}/subnets/s", rg(VNET)), json!({"properties": {"addressPrefix": "10.0.0.0/24"}}))
+            .ok(201);
         assert_eq!(names(lab.get(&format!("{}/subnets", rg(VNET))).ok(200).json), ["s"]);
         assert_eq!(
             names(lab.get(&format!("{SUB}/resources")).json),
@@ -842,8 +845,19 @@ mod entra_tests {
             ("client_assertion", assertion),
             ("scope", "https://management.azure.com/.default"),
         ];
-        assert_eq!(token(&mut lab, &form).ok(401).json["error_codes"], json!([700_213]));
+        assert_eq!(token(&mut lab, &form).ok(401).json["error_codes"], json!([70_025]));
         let path = format!("{}/federatedIdentityCredentials/pipeline", rg(IDENTITY));
+        let trust = |issuer: &Value, subject: &str, audience: &str| json!({"properties": {"issuer": issuer, "subject": subject, "audiences": [audience]}});
+        let exchange = "api://AzureADTokenExchange";
+        for (credential, number) in [
+            (trust(&json!("https://other.example"), "repo:a/b", exchange), 700_211),
+            (trust(&issuer, "repo:other", exchange), 700_213),
+            (trust(&issuer, "repo:a/b", "api://other"), 700_212),
+        ] {
+            lab.put(&path, credential);
+            assert_eq!(token(&mut lab, &form).ok(401).json["error_codes"], json!([number]));
+        }
+        lab.delete(&path).ok(200);
         let credential = json!({"properties": {"issuer": issuer, "subject": "repo:a/b", "audiences": ["api://AzureADTokenExchange"]}});
         lab.put(&path, json!({"properties": {"issuer": "x"}})).refused(400, "BadRequest");
         lab.put(&path, credential.clone()).ok(201);
@@ -862,8 +876,8 @@ mod entra_tests {
         let (principal, client) = identity(&mut lab);
         let body = json!({"location": "westeurope", "identity": {"type": "UserAssigned",
             "userAssignedIdentities": {rg(IDENTITY): {}}}});
-        lab.put(&rg(VNET), body).ok(201);
-        let plane = || Plane::Identity { workload: rg(VNET).to_ascii_lowercase() };
+        lab.put(&rg(PLAIN), body).ok(201);
+        let plane = || Plane::Identity { workload: rg(PLAIN).to_ascii_lowercase() };
         let base = "/msi/token?api-version=2019-08-01&resource=https://vault.azure.net";
         let mut ask = |query: &str| {
             lab.raw(plane(), "http://127.0.0.1:1", Method::Get, &format!("{base}{query}"), &[], None)
@@ -969,6 +983,9 @@ mod vaults {
         assert_eq!(gone["recoveryId"], "https://kv1.vault.localhost:8443/deletedsecrets/a");
         lab.vault("kv1", token, Method::Get, "/secrets/a", None).refused(404, "SecretNotFound");
         lab.vault("kv1", token, Method::Get, "/deletedsecrets/a", None).refused(404, "SecretNotFound");
+        let early = Some(json!({"value": "y"}));
+        let early = lab.vault("kv1", token, Method::Put, "/secrets/a", early).refused(409, "Conflict");
+        assert_eq!(early.json["error"]["innererror"]["code"], "ObjectIsBeingDeleted");
         lab.wait(3.0);
         lab.vault("kv1", token, Method::Get, "/deletedsecrets/a", None).ok(200);
         let again = lab
@@ -976,6 +993,11 @@ mod vaults {
             .refused(409, "Conflict");
         assert_eq!(again.json["error"]["innererror"]["code"], "ObjectIsDeletedButRecoverable");
         lab.vault("kv1", token, Method::Post, "/deletedsecrets/a/recover", None).ok(200);
+        let busy =
+            lab.vault("kv1", token, Method::Delete, "/deletedsecrets/a", None).refused(409, "Conflict");
+        assert_eq!(busy.json["error"]["innererror"]["code"], "ObjectIsBeingRecovered");
+        lab.vault("kv1", token, Method::Get, "/secrets/a", None).refused(404, "SecretNotFound");
+        lab.wait(3.0);
         assert_eq!(lab.vault("kv1", token, Method::Get, "/secrets/a", None).ok(200).json["value"], "x");
         lab.vault("kv1", token, Method::Delete, "/secrets/a", None).ok(200);
         lab.wait(3.0);
@@ -985,6 +1007,57 @@ mod vaults {
         lab.wait(7.0 * 86_400.0);
         let token = lab.token(None, "https://vault.azure.net");
         lab.vault("kv1", Some(&token), Method::Get, "/deletedsecrets/a", None).refused(404, "SecretNotFound");
+    }
+
+    #[test]
+    fn an_imported_certificate_has_a_secret_behind_it() {
+        use base64::Engine as _;
+        let (mut lab, token) = ready(0.0, json!({"softDeleteRetentionInDays": 7}));
+        let token = Some(token.as_str());
+        const ADMINISTRATOR: &str = "00482a5a-887f-4fb3-b363-3b7fe8e74483";
+        let owner = entra::owner_id(&lab.world.config);
+        lab.put(&assignment(&rg(KV), 2), role(ADMINISTRATOR, &owner, None)).ok(201);
+        let (pem, key) = super::super::x509::tests::made(&["*.contoso.com"]);
+        let file = format!("{key}{pem}");
+        let import = |lab: &mut Lab, body: Value| {
+            lab.vault("kv1", token, Method::Post, "/certificates/star/import", Some(body))
+        };
+        let refused = import(&mut lab, json!({"value": file})).refused(400, "BadParameter");
+        assert!(refused.json["error"]["message"].as_str().unwrap().contains("application/x-pem-file"));
+        import(&mut lab, json!({"value": "aGVsbG8="})).refused(400, "BadParameter");
+        let policy = json!({"secret_props": {"contentType": "application/x-pem-file"}});
+        let made =
+            import(&mut lab, json!({"value": file, "policy": policy, "tags": {"a": "b"}})).ok(200).json;
+        assert_eq!(made["policy"]["x509_props"]["sans"]["dns_names"], json!(["*.contoso.com"]));
+        assert_eq!(made["policy"]["issuer"]["name"], "Unknown");
+        assert!(!made.to_string().contains("PRIVATE KEY"));
+        let der = base64::engine::general_purpose::STANDARD.decode(made["cer"].as_str().unwrap()).unwrap();
+        assert_eq!(super::super::x509::facts(&der).unwrap().names, ["*.contoso.com"]);
+
+        let secret = lab.vault("kv1", token, Method::Get, "/secrets/star", None).ok(200).json;
+        assert_eq!((&secret["value"], &secret["managed"]), (&json!(file), &json!(true)));
+        assert_eq!(secret["id"], made["sid"]);
+        assert_eq!(secret["kid"], made["kid"]);
+        lab.vault("kv1", token, Method::Put, "/secrets/star", Some(json!({"value": "x"})))
+            .refused(403, "Forbidden");
+        lab.vault("kv1", token, Method::Delete, "/secrets/star", None).refused(403, "Forbidden");
+        let listed = lab.vault("kv1", token, Method::Get, "/certificates", None).ok(200).json;
+        assert_eq!(listed["value"][0]["x5t"], made["x5t"]);
+        let off = json!({"attributes": {"enabled": false}});
+        let off = lab.vault("kv1", token, Method::Patch, "/certificates/star", Some(off)).ok(200).json;
+        assert_eq!(off["attributes"]["enabled"], false);
+        let hidden = lab.vault("kv1", token, Method::Get, "/secrets/star", None).refused(403, "Forbidden");
+        assert_eq!(hidden.json["error"]["innererror"]["code"], "SecretDisabled");
+
+        lab.vault("kv1", token, Method::Delete, "/certificates/star", None).ok(200);
+        lab.vault("kv1", token, Method::Get, "/certificates/star", None).refused(404, "CertificateNotFound");
+        lab.vault("kv1", token, Method::Get, "/secrets/star", None).refused(404, "SecretNotFound");
+        lab.vault("kv1", token, Method::Post, "/deletedcertificates/star/recover", None).ok(200);
+        lab.vault("kv1", token, Method::Get, "/certificates/star", None).ok(200);
+        lab.vault("kv1", token, Method::Delete, "/certificates/star", None).ok(200);
+        lab.vault("kv1", token, Method::Delete, "/deletedcertificates/star", None).ok(204);
+        lab.vault("kv1", token, Method::Post, "/certificates/star/create", Some(json!({})))
+            .refused(501, "NotModelledLocally");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who may do what: built-in roles, assignments with their delay, and the one question every plane asks,
 //! [`allows`].
 
+pub mod custom;
 pub mod roles;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ type Answer = Result<Response, Refusal>;
 pub struct Access {
     /// By [`Id::key`](super::arm::id::Id::key).
     pub assignments: BTreeMap<String, Assignment>,
+    /// Roles of the tenant's own, by the lower-case GUID.
+    #[serde(default)]
+    pub custom: BTreeMap<String, custom::Custom>,
 }
 
 /// One role assignment.
@@ -91,7 +95,15 @@ pub fn allows(world: &World, principal: &str, act: Act<'_>, scope: &str) -> bool
         .values()
         .filter(|assignment| assignment.principal.eq_ignore_ascii_case(principal))
         .filter(|assignment| assignment.works_from <= world.now && covers(&assignment.scope, scope))
-        .any(|assignment| roles::find(&assignment.role).is_some_and(|role| role.allows(act)))
+        .any(|assignment| grants(world, &assignment.role, act))
+}
+
+/// Whether a role, built-in or custom, allows something.
+fn grants(world: &World, role: &str, act: Act<'_>) -> bool {
+    match roles::find(role) {
+        Some(role) => role.allows(act),
+        None => world.access.custom.get(&role.to_ascii_lowercase()).is_some_and(|role| role.allows(act)),
+    }
 }
 
 /// Whether what is over `above` is over `scope` too.
@@ -132,17 +144,17 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Option<Answer> {
     Some(if collection("roleAssignments") && ask.request.method == Method::Get {
         list(world, ask, id)
     } else if collection("roleDefinitions") && ask.request.method == Method::Get {
-        definitions(ask, id)
+        definitions(world, ask, id)
     } else if collection("permissions") && ask.request.method == Method::Get {
         Ok(permissions(world, ask, id))
     } else if collection("denyAssignments") && ask.request.method == Method::Get {
         Ok(Response::json(200, &json!({"value": []})))
     } else if single(KIND) {
         assignment(world, ask)
-    } else if single(DEFINITIONS) && ask.reads() {
+    } else if single(DEFINITIONS) {
         match roles::find(id.name()) {
-            Some(role) => Ok(Response::json(200, &definition(role, &id.scope()))),
-            None => Err(no_such_role(id.name())),
+            Some(role) if ask.reads() => Ok(Response::json(200, &definition(role, &id.scope()))),
+            _ => custom::serve(world, ask),
         }
     } else {
         return None;
@@ -225,12 +237,19 @@ fn put(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
         ));
     }
     let role_id = role.rsplit('/').next().unwrap_or_default();
-    let Some(role) = roles::find(role_id) else { return Err(no_such_role(role_id)) };
+    let role_id = match (roles::find(role_id), world.access.custom.get(&role_id.to_ascii_lowercase())) {
+        (Some(role), _) => role.id.to_owned(),
+        (None, Some(custom)) => {
+            custom.must_be_assignable(&scope.to_string())?;
+            custom.id.clone()
+        }
+        (None, None) => return Err(no_such_role(role_id)),
+    };
     let principal_type = principal_kind(world, &principal, &principal_type)?;
     let key = id.key();
     let current = world.access.assignments.get(&key).cloned();
     if let Some(current) = &current
-        && (!current.principal.eq_ignore_ascii_case(&principal) || current.role != role.id)
+        && (!current.principal.eq_ignore_ascii_case(&principal) || current.role != role_id)
     {
         return Err(Refusal::bad(
             "RoleAssignmentUpdateNotPermitted",
@@ -241,7 +260,7 @@ fn put(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
     if let Some((other, _)) = world.access.assignments.iter().find(|(other, it)| {
         **other != key
             && it.principal.eq_ignore_ascii_case(&principal)
-            && it.role == role.id
+            && it.role == role_id
             && it.scope.eq_ignore_ascii_case(&scope_text)
     }) {
         let name = other.rsplit('/').next().unwrap_or_default().replace('-', "");
@@ -269,7 +288,7 @@ fn put(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
     let assignment = Assignment {
         id: id.to_string(),
         scope: scope_text,
-        role: role.id.to_owned(),
+        role: role_id,
         principal,
         principal_type,
         extra,
@@ -391,8 +410,28 @@ fn list(world: &World, ask: &Ask, scope: &Id) -> Answer {
     lists::page(ask, found)
 }
 
-fn definitions(ask: &Ask, scope: &Id) -> Answer {
+fn definitions(world: &World, ask: &Ask, scope: &Id) -> Answer {
     let filter = filter(ask, &["roleName", "type", "atScopeAndBelow", "atScope"])?;
+    let own = world
+        .access
+        .custom
+        .values()
+        .filter(|role| {
+            role.assignable.iter().any(|it| covers(it, &scope.to_string()) || covers(&scope.to_string(), it))
+        })
+        .filter(|role| {
+            filter.as_ref().is_none_or(|filter| {
+                filter.fits(
+                    &|name| match name.to_ascii_lowercase().as_str() {
+                        "rolename" => Some(role.name.clone()),
+                        "type" => Some("CustomRole".to_owned()),
+                        _ => None,
+                    },
+                    &|_, _| true,
+                )
+            })
+        })
+        .map(|role| role.show(scope));
     let found = roles::ROLES
         .iter()
         .filter(|role| {
@@ -408,6 +447,7 @@ fn definitions(ask: &Ask, scope: &Id) -> Answer {
             })
         })
         .map(|role| definition(role, scope))
+        .chain(own)
         .collect();
     lists::page(ask, found)
 }
@@ -441,10 +481,10 @@ fn permissions(world: &World, ask: &Ask, scope: &Id) -> Response {
         .values()
         .filter(|it| it.principal.eq_ignore_ascii_case(&ask.caller.object_id))
         .filter(|it| it.works_from <= world.now && covers(&it.scope, &scope))
-        .filter_map(|it| roles::find(&it.role))
-        .map(|role| {
-            json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": role.data,
-                   "notDataActions": role.not_data})
+        .filter_map(|it| match roles::find(&it.role) {
+            Some(role) => Some(json!({"actions": role.actions, "notActions": role.not_actions,
+                                      "dataActions": role.data, "notDataActions": role.not_data})),
+            None => world.access.custom.get(&it.role.to_ascii_lowercase()).map(custom::Custom::permission),
         })
         .collect();
     Response::json(200, &json!({"value": value}))

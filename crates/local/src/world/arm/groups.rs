@@ -310,4 +310,5 @@ pub(super) fn remove(world: &mut World, id: &Id) {
     }
     world.arm.resources.remove(&id.key());
     access::scope_removed(world, id);
+    crate::world::templates::scope_removed(world, id);
 }

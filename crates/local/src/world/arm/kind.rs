@@ -7,16 +7,29 @@ use super::id::Id;
 use super::refusal::Refusal;
 use super::{Caller, Resource};
 use crate::world::{Request, Response, World, container_apps, identities, keyvault, plain};
-use crate::world::{registry_account, storage_account, workspace};
+use crate::world::{
+    app_service, cognitive, cosmos, messaging, monitor, network, postgres, redis, registry_account,
+    storage_account, workspace,
+};
 
 /// Every type that has a row: adding a type is adding its row to its module's list, or its module here.
 pub static KINDS: &[&[Kind]] = &[
+    super::locks::KINDS,
+    app_service::KINDS,
+    cognitive::KINDS,
     container_apps::KINDS,
+    cosmos::KINDS,
     identities::KINDS,
     keyvault::KINDS,
+    messaging::KINDS,
+    monitor::KINDS,
+    network::KINDS,
+    network::private::KINDS,
     registry_account::KINDS,
     storage_account::KINDS,
     workspace::KINDS,
+    postgres::KINDS,
+    redis::KINDS,
     plain::KINDS,
 ];
 
@@ -95,6 +108,10 @@ pub enum Signs {
     Word,
     /// Letters, digits, hyphens; starts and ends with letter or digit.
     Hyphened,
+    /// Lower-case letters, digits, hyphens; starts and ends with letter or digit.
+    ServerLike,
+    /// Letters, digits, `._-`; starts with letter or digit, ends with letter, digit or `_`.
+    Network,
 }
 
 /// Where resources of a type are.

@@ -1,8 +1,12 @@
 //! Locks: `CanNotDelete` and `ReadOnly`, inherited from every scope above; a delete is also held by locks below.
 
-use super::World;
+use serde_json::Value;
+
 use super::id::Id;
+use super::kind::{Change, Depth, Kind, Names, Place, Rules, Signs};
 use super::refusal::Refusal;
+use super::resources::at_once;
+use super::{Resource, World, take};
 
 const KIND: &str = "Microsoft.Authorization/locks";
 
@@ -38,4 +42,48 @@ pub(crate) fn permit(world: &World, id: &Id, deletes: bool) -> Result<(), Refusa
             held.join(",")
         ),
     ))
+}
+
+pub(crate) static KINDS: &[Kind] = &[Kind {
+    name: KIND,
+    depth: Depth::Modelled,
+    names: Names {
+        length: (1, 90),
+        signs: Signs::Any,
+        global: false,
+        refusal: ("InvalidLockName", "The lock name '{name}' is invalid."),
+    },
+    place: Place::Parent,
+    seconds: [0.0, 0.0, 0.0],
+    replies: at_once(201, 200),
+    busy: "Conflict",
+    computed: &[],
+    spelling: &[],
+    rules: &Locks,
+}];
+
+#[derive(Debug)]
+struct Locks;
+
+impl Rules for Locks {
+    fn judge(&self, _world: &World, change: &mut Change) -> Result<(), Refusal> {
+        let sent = change.body["properties"]["level"].as_str().unwrap_or_default().to_owned();
+        let Some(level) =
+            ["CanNotDelete", "ReadOnly"].into_iter().find(|known| known.eq_ignore_ascii_case(&sent))
+        else {
+            return Err(Refusal::bad(
+                "InvalidLockLevel",
+                format!("The lock level '{sent}' is invalid: CanNotDelete and ReadOnly are."),
+            ));
+        };
+        change.body["properties"]["level"] = level.into();
+        if change.body["properties"]["notes"].as_str().is_some_and(|notes| notes.chars().count() > 512) {
+            return Err(Refusal::bad("InvalidLockNotes", "The notes of a lock have 512 characters at most."));
+        }
+        Ok(())
+    }
+
+    fn view(&self, _world: &World, _resource: &Resource, body: &mut Value) {
+        take(body, "properties.provisioningState");
+    }
 }

@@ -133,6 +133,8 @@ pub enum Event {
     Unregistered(String),
     /// An operation that ended long ago is forgotten.
     Forget(String),
+    /// Something soft-deleted goes for good: its key, and when it was deleted.
+    Purged(String, String),
 }
 
 impl Arm {
@@ -163,7 +165,7 @@ impl Arm {
     }
 
     /// Everything below an id, not itself: children, group members, extensions.
-    pub fn below<'a>(&'a self, id: &Id) -> impl Iterator<Item = (&'a String, &'a Resource)> {
+    pub fn below<'a>(&'a self, id: &Id) -> impl Iterator<Item = (&'a String, &'a Resource)> + use<'a> {
         let prefix = format!("{}/", id.key());
         let end = format!("{}0", id.key()); // '0' follows '/'
         self.resources.range(prefix..end)
@@ -182,6 +184,12 @@ pub(super) fn fire(world: &mut World, event: Event) {
         Event::Unregistered(namespace) => subscriptions::registration_ends(world, &namespace, false),
         Event::Forget(operation) => {
             world.arm.operations.remove(&operation);
+        }
+        Event::Purged(key, deleted) => {
+            // one that was restored and deleted again since has its own time
+            if world.arm.find(&key).is_some_and(|found| found.text("/properties/deletionDate") == deleted) {
+                resources::remove(world, &key);
+            }
         }
     }
 }
@@ -219,10 +227,13 @@ impl Ask<'_> {
 pub(crate) type Answer = Result<Response, Refusal>;
 
 /// Decides which of ARM's parts a path belongs to.
-fn serve(world: &mut World, ask: &Ask) -> Answer {
+pub(in crate::world) fn serve(world: &mut World, ask: &Ask) -> Answer {
     let (id, path) = (&ask.path.id, ask.path);
     if let Some(subscription) = &id.subscription {
         subscriptions::must_be_known(world, subscription)?;
+    }
+    if let Some(answer) = super::templates::serve(world, ask) {
+        return answer;
     }
     if let Some(answer) = operations::serve(world, ask) {
         return answer;

@@ -162,6 +162,7 @@ pub fn finish(world: &mut World, id: &str, result: Result<(), Refusal>) {
         return;
     }
     let rules = kind::row(&resource.kind()).rules;
+    let failure = result.as_ref().err().cloned();
     if let Some(found) = world.arm.find_mut(&resource.key()) {
         found.operation = None;
         found.state = if result.is_ok() { "Succeeded" } else { "Failed" }.to_owned();
@@ -175,6 +176,7 @@ pub fn finish(world: &mut World, id: &str, result: Result<(), Refusal>) {
             rules.ended(world, &resource, what, result.as_ref().err());
         }
     }
+    crate::world::templates::operation_ended(world, id, failure.as_ref());
 }
 
 /// The operation that changes a resource now.
@@ -219,7 +221,7 @@ pub(crate) fn lead(
 /// What clients are asked to wait before the next look: Azure's five seconds at this world's pace. In whole seconds
 /// it is one at least, since Azure's Python clients take 0 for "not said" and then wait thirty; the header in
 /// milliseconds, which Azure's newer clients read, is exact.
-pub(super) fn retry_after(world: &World) -> [(String, String); 2] {
+pub(crate) fn retry_after(world: &World) -> [(String, String); 2] {
     let seconds = RETRY_AFTER * world.config.speed;
     [
         ("retry-after".into(), format!("{}", seconds.ceil().max(1.0))),

@@ -8,7 +8,7 @@ use super::kind::{self, Call, Change, Kind, Place, Reply, Signs, What};
 use super::operations::{self, Verb};
 use super::refusal::Refusal;
 use super::{Answer, Ask, Resource, SystemData, groups, lists, locks, merge, put, subscriptions, tags, take};
-use crate::world::{Method, Response, World, identities};
+use crate::world::{Method, Response, World, identities, network};
 
 /// How long ARM's own lists lag behind a creation, in seconds at speed 1.
 const LIST_LAG_SECONDS: f64 = 2.0;
@@ -35,7 +35,30 @@ pub fn view(world: &World, resource: &Resource) -> Value {
     put(&mut shown, "properties.provisioningState", json!(resource.state));
     shown["systemData"] = resource.system.show();
     kind::row(&resource.kind).rules.view(world, resource, &mut shown);
+    private_connections(world, resource, &mut shown);
     shown
+}
+
+/// What private endpoints have made of a resource, shown in it whatever its type.
+fn private_connections(world: &World, resource: &Resource, shown: &mut Value) {
+    if resource.id.stretches.is_empty() {
+        return;
+    }
+    let prefix = format!("{}/{}/", resource.id.key(), network::private::CONNECTIONS.to_ascii_lowercase());
+    let found: Vec<Value> = world
+        .arm
+        .resources
+        .range(prefix.clone()..)
+        .take_while(|(key, _)| key.starts_with(&prefix))
+        .map(|(_, connection)| {
+            let mut own = view(world, connection);
+            take(&mut own, "systemData");
+            own
+        })
+        .collect();
+    if !found.is_empty() {
+        put(shown, "properties.privateEndpointConnections", json!(found));
+    }
 }
 
 /// A path that leads to, or below, something with a provider in it.
@@ -44,6 +67,10 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
     authorize(world, ask.caller, &action(ask), &scope_of(ask))?;
     if id.group.is_some() {
         groups::must_exist(world, id)?;
+    }
+    if ask.request.method == Method::Post && !rest.is_empty() && world.arm.find(&id.key()).is_some() {
+        // an action is a write to a read-only lock, listing keys included
+        locks::permit(world, id, false)?;
     }
     if let Some(answer) = act(world, ask) {
         return answer;
@@ -68,7 +95,9 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
             must_have_resource(world, id)?;
             Err(not_supported(ask))
         }
+        (Method::Post, 0) => Err(not_allowed(ask)),
         (Method::Post, _) => Err(not_supported(ask)),
+        (Method::Put | Method::Patch | Method::Delete, 1 | 3) => Err(not_allowed(ask)),
         _ => Err(Refusal::missing(
             "InvalidResourceType",
             "The path does not lead to a resource or a collection.",
@@ -94,7 +123,9 @@ pub(super) fn beside(world: &mut World, ask: &Ask) -> Answer {
     }
     match (ask.request.method, rest.len()) {
         (Method::Get, 3) => lists::of_type(world, ask, &format!("{}/{}", rest[1], rest[2])),
+        (Method::Post, 3) => Err(not_allowed(ask)),
         (Method::Post, _) => Err(not_supported(ask)),
+        (Method::Put | Method::Patch | Method::Delete, 3) => Err(not_allowed(ask)),
         _ => Err(not_found_path(ask)),
     }
 }
@@ -103,6 +134,18 @@ fn not_found_path(ask: &Ask) -> Refusal {
     Refusal::missing(
         "NotFound",
         format!("The request path '{}' does not match any resource or operation.", ask.request.path),
+    )
+}
+
+/// A verb that a resource or a collection does not take.
+fn not_allowed(ask: &Ask) -> Refusal {
+    Refusal::new(
+        405,
+        "MethodNotAllowed",
+        format!(
+            "The requested resource does not support http method '{}'.",
+            format!("{:?}", ask.request.method).to_ascii_uppercase()
+        ),
     )
 }
 
@@ -432,6 +475,16 @@ impl Signs {
             Signs::Word => {
                 all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
                     && starts(char::is_ascii_alphanumeric)
+            }
+            Signs::ServerLike => {
+                all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                    && !name.starts_with('-')
+                    && !name.ends_with('-')
+            }
+            Signs::Network => {
+                all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+                    && starts(|c| c.is_ascii_alphanumeric() || *c == '_')
+                    && ends(|c| c.is_ascii_alphanumeric() || *c == '_')
             }
             Signs::Hyphened => {
                 all(|c| c.is_ascii_alphanumeric() || c == '-')

@@ -133,6 +133,11 @@ pub fn is_region(location: &str) -> bool {
     REGIONS.iter().any(|region| region.0 == location)
 }
 
+/// Whether a normalised location has availability zones.
+pub fn has_zones(location: &str) -> bool {
+    REGIONS.iter().any(|region| region.0 == location && region.4)
+}
+
 /// All regions.
 pub fn region_names() -> Vec<&'static str> {
     REGIONS.iter().map(|region| region.0).collect()
@@ -163,7 +168,7 @@ pub fn must_be_namespace(namespace: &str) -> Result<(), Refusal> {
 }
 
 /// Refuses what the subscription is not registered for.
-pub(super) fn must_be_registered(world: &World, namespace: &str) -> Result<(), Refusal> {
+pub(crate) fn must_be_registered(world: &World, namespace: &str) -> Result<(), Refusal> {
     must_be_namespace(namespace)?;
     if world.arm.registered.contains(&namespace.to_ascii_lowercase()) {
         return Ok(());
@@ -191,7 +196,7 @@ pub(super) fn registration_ends(world: &mut World, namespace: &str, registered: 
 }
 
 /// Refuses subscriptions that are none, or not ours.
-pub(super) fn must_be_known(world: &World, subscription: &str) -> Result<(), Refusal> {
+pub(crate) fn must_be_known(world: &World, subscription: &str) -> Result<(), Refusal> {
     if uuid::Uuid::try_parse(subscription).is_err() {
         return Err(Refusal::bad(
             "InvalidSubscriptionId",
@@ -391,7 +396,7 @@ fn show_provider(world: &World, namespace: &str) -> Value {
         })
         .collect();
     if key == "microsoft.resources" {
-        for name in ["resourceGroups", "subscriptions", "tags"] {
+        for name in ["resourceGroups", "subscriptions", "tags", "deployments", "deployments/operations"] {
             types.push(json!({"resourceType": name, "locations": [], "apiVersions": [version],
                               "defaultApiVersion": version, "capabilities": "None"}));
         }

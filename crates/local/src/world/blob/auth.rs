@@ -1,39 +1,43 @@
-//! Who asks a storage account, and what their roles let them do.
+//! Who asks a storage account: by Entra token, account key, signature in the address, or nobody in particular.
 
-use super::Ask;
+use std::net::Ipv4Addr;
+
 use super::refusal::refuse;
-use crate::world::access::{Act, allows};
+use super::rights::failed;
+use super::sas::{self, Grant};
+use super::{Ask, shared_key};
 use crate::world::entra::{self, Unfit};
-use crate::world::{Method, Request, Response, World};
+use crate::world::{Method, Response, World};
+
+/// Whoever asks is on this machine.
+pub(super) const PEER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Who {
     /// A principal of the tenant, by object id.
     Principal(String),
+    /// Somebody who has a key of the account.
+    Key,
+    /// Somebody with a shared access signature.
+    Sas(Grant),
     /// Somebody without credentials: only what is public.
     Anybody,
 }
 
 /// Who a request comes from.
-pub(super) fn who(world: &World, account: &str, request: &Request) -> Result<Who, Response> {
+pub(super) fn who(world: &World, ask: &Ask<'_>) -> Result<Who, Response> {
+    let (account, request) = (ask.account, ask.request);
     let Some(header) = request.header("authorization") else {
         if request.query("sig").is_some() {
-            return Err(refuse(
-                501,
-                "NotImplemented",
-                "Local Azure does not model shared access signatures: send an Entra token.",
-            ));
+            return sas::open(world, ask).map(Who::Sas);
         }
         return Ok(Who::Anybody);
     };
     let Some(token) = entra::bearer_of(header) else {
-        if header.to_ascii_lowercase().starts_with("sharedkey") {
-            return Err(refuse(
-                501,
-                "NotImplemented",
-                "Local Azure does not model shared keys: send an Entra token.",
-            ));
+        if header.get(..9).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sharedkey")) {
+            shared_key::check(world, ask, header)?;
+            return Ok(Who::Key);
         }
         return Err(challenged(
             world,
@@ -84,48 +88,56 @@ fn challenged(world: &World, code: &str, message: &str) -> Response {
     refuse(401, code, message).with("www-authenticate", challenge)
 }
 
-impl Who {
-    /// Refuses unless roles have the action `…/blobServices/containers/<verb>`, on the container or, without one,
-    /// the account.
-    pub(super) fn control(&self, world: &World, ask: &Ask<'_>, verb: &str) -> Result<(), Response> {
-        let action = format!("Microsoft.Storage/storageAccounts/blobServices/containers/{verb}");
-        self.check(world, ask, Act::Control(&action))
+/// Refuses when the account does not let keys be used.
+pub(super) fn keys_allowed(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
+    let account = super::resource(world, ask.account);
+    if account.is_some_and(|account| account.properties()["allowSharedKeyAccess"] == false) {
+        return Err(refuse(
+            403,
+            "KeyBasedAuthenticationNotPermitted",
+            "Key based authentication is not permitted on this storage account.",
+        ));
     }
-
-    /// Refuses unless roles have the data action `…/containers/blobs/<verb>`; what a container makes public may be
-    /// read by anybody.
-    pub(super) fn data(&self, world: &World, ask: &Ask<'_>, verb: &str) -> Result<(), Response> {
-        if *self == Who::Anybody && verb == "read" && public(world, ask) {
-            return Ok(());
-        }
-        let action = format!("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}");
-        self.check(world, ask, Act::Data(&action))
-    }
-
-    /// Writing what is not there needs `add/action` or `write`.
-    pub(super) fn add(&self, world: &World, ask: &Ask<'_>) -> Result<(), Response> {
-        self.data(world, ask, "write")
-            .or_else(|refused| self.data(world, ask, "add/action").map_err(|_| refused))
-    }
-
-    fn check(&self, world: &World, ask: &Ask<'_>, act: Act<'_>) -> Result<(), Response> {
-        let scope = match ask.container.as_str() {
-            "" => ask.scope.clone(),
-            container => format!("{}/blobServices/default/containers/{container}", ask.scope),
-        };
-        match self {
-            Who::Principal(oid) if allows(world, oid, act, &scope) => Ok(()),
-            Who::Principal(_) => Err(refuse(
-                403,
-                "AuthorizationPermissionMismatch",
-                "This request is not authorized to perform this operation using this permission.",
-            )),
-            Who::Anybody => Err(nobody(world, ask)),
-        }
-    }
+    Ok(())
 }
 
-fn public(world: &World, ask: &Ask<'_>) -> bool {
+/// Refuses who comes from where the account lets nobody in.
+pub(super) fn firewall(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
+    let Some(account) = super::resource(world, ask.account) else { return Ok(()) };
+    let properties = account.properties();
+    let shut = |name: &str| {
+        properties[name].as_str().is_some_and(|access| {
+            access.eq_ignore_ascii_case("Disabled") || access.eq_ignore_ascii_case("SecuredByPerimeter")
+        })
+    };
+    let rules = &properties["networkAcls"];
+    let denies = rules["defaultAction"].as_str().is_some_and(|action| action.eq_ignore_ascii_case("Deny"));
+    let listed = || {
+        rules["ipRules"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|rule| rule["value"].as_str().or(rule["iPAddressOrRange"].as_str()).is_some_and(covers))
+    };
+    if shut("publicNetworkAccess") || (denies && !listed()) { Err(failed()) } else { Ok(()) }
+}
+
+/// Whether an address, a range `a-b` or a network `a/n` has the client in it.
+pub(super) fn covers(range: &str) -> bool {
+    let number = |text: &str| text.trim().parse::<Ipv4Addr>().map(u32::from).ok();
+    let peer = u32::from(PEER);
+    if let Some((first, last)) = range.split_once('-') {
+        return matches!((number(first), number(last)), (Some(a), Some(b)) if (a..=b).contains(&peer));
+    }
+    if let Some((network, bits)) = range.split_once('/') {
+        let bits: Option<u32> = bits.trim().parse().ok().filter(|bits| *bits <= 32);
+        return matches!((number(network), bits), (Some(network), Some(bits))
+            if bits == 0 || (network ^ peer) >> (32 - bits) == 0);
+    }
+    number(range) == Some(peer)
+}
+
+pub(super) fn public(world: &World, ask: &Ask<'_>) -> bool {
     let allowed = super::resource(world, ask.account)
         .is_some_and(|account| account.properties()["allowBlobPublicAccess"] == true);
     let lists = ask.blob.is_empty();
@@ -137,7 +149,7 @@ fn public(world: &World, ask: &Ask<'_>) -> bool {
         })
 }
 
-fn nobody(world: &World, ask: &Ask<'_>) -> Response {
+pub(super) fn nobody(world: &World, ask: &Ask<'_>) -> Response {
     let reads = matches!(ask.request.method, Method::Get | Method::Head);
     let allowed = super::resource(world, ask.account)
         .is_some_and(|account| account.properties()["allowBlobPublicAccess"] == true);

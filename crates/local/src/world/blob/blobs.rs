@@ -5,28 +5,32 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::auth::Who;
+use super::lease::What;
 use super::refusal::{invalid_header, missing_header, refuse};
-use super::{Ask, Blob, BlobKind, Properties, conditions, http_date, xml};
+use super::{
+    Ask, Blob, BlobKind, Properties, Right, conditions, copy, history, http_date, service, tier, xml,
+};
 use crate::world::http::slice;
 use crate::world::{Body, Response, World};
 
-const TIERS: [&str; 4] = ["Hot", "Cool", "Cold", "Archive"];
-
 pub(super) fn get(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "read")?;
+    ask.may(world, Right::Read)?;
     let blob = ask.blob(world)?;
-    conditions::check(ask, Some((&blob.etag, blob.modified)))?;
+    conditions::check_tagged(ask, blob)?;
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
     if blob.tier.as_deref() == Some("Archive") {
         return Err(refuse(409, "BlobArchived", "This operation is not permitted on an archived blob."));
     }
     let range = ask.header("x-ms-range").or(ask.header("range"));
     let Some((first, last)) = range.map(|range| range_of(range, blob.size)).transpose()?.flatten() else {
-        let response = describe(Response::empty(200), blob, Whole::Yes).with("accept-ranges", "bytes");
+        let response =
+            describe(world, ask, Response::empty(200), blob, Whole::Yes).with("accept-ranges", "bytes");
         let body = if blob.size == 0 { Body::Empty } else { Body::Stored(blob.segments.clone()) };
         return Ok(Response { body, ..response }.with("content-length", blob.size.to_string()));
     };
     let length = last - first + 1;
-    let response = describe(Response::empty(206), blob, Whole::No)
+    let response = describe(world, ask, Response::empty(206), blob, Whole::No)
         .with("accept-ranges", "bytes")
         .with("content-range", format!("bytes {first}-{last}/{}", blob.size))
         .with("content-length", length.to_string());
@@ -34,22 +38,23 @@ pub(super) fn get(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
 }
 
 pub(super) fn properties(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "read")?;
+    ask.may(world, Right::Read)?;
     let blob = ask.blob(world)?;
-    conditions::check(ask, Some((&blob.etag, blob.modified)))?;
+    conditions::check_tagged(ask, blob)?;
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
     if ask.request.query("comp").is_some() {
         return Ok(metadata(Response::empty(200), blob)
             .with("etag", blob.etag.as_str())
             .with("last-modified", http_date(blob.modified)));
     }
-    Ok(describe(Response::empty(200), blob, Whole::Yes)
+    Ok(describe(world, ask, Response::empty(200), blob, Whole::Yes)
         .with("accept-ranges", "bytes")
         .with("content-length", blob.size.to_string()))
 }
 
 pub(super) fn put(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
     if let Some(source) = ask.header("x-ms-copy-source") {
-        return copy(world, ask, source);
+        return copy::put(world, ask, source);
     }
     let kind = match ask.header("x-ms-blob-type") {
         None => return Err(missing_header("x-ms-blob-type")),
@@ -73,8 +78,8 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
     let blob = replace(world, ask, kind)?;
     let (etag, modified, md5) = (blob.etag.clone(), blob.modified, properties.content_md5.clone());
     let blob = Blob { segments, size, properties, ..blob };
-    ask.change(world)?.0.blobs.insert(ask.blob.clone(), blob);
-    let response = written(201, &etag, modified);
+    let version = history::put(world, ask, blob)?;
+    let response = written(201, &etag, modified, version);
     Ok(match md5 {
         Some(md5) => response.with("content-md5", md5),
         None => response,
@@ -85,14 +90,31 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
 /// it are gone once it is put.
 pub(super) fn replace(world: &mut World, ask: &Ask<'_>, kind: BlobKind) -> Result<Blob, Response> {
     let there = ask.container(world)?.blobs.get(&ask.blob);
+    ask.may_put(world, there.is_some())?;
+    let given = ask.header("x-ms-lease-id");
     match there {
-        Some(_) => ask.who.data(world, ask, "write")?,
-        None => ask.who.add(world, ask)?,
+        Some(blob) => {
+            conditions::check_tagged(ask, blob)?;
+            blob.lease.guard(world.now, given, What::Blob, true)?;
+        }
+        None => {
+            conditions::check(ask, None)?;
+            super::lease::Lease::default().guard(world.now, given, What::Blob, true)?;
+        }
     }
-    conditions::check(ask, there.map(|blob| (blob.etag.as_str(), blob.modified)))?;
-    let tier = ask.header("x-ms-access-tier").map(tier).transpose()?;
+    // A blob that was archived is not read but replaced, and may be while it stays there.
+    let lease = there.map(|blob| blob.lease.after_write(world.now)).unwrap_or_default();
+    let tier = ask.header("x-ms-access-tier").map(|tier| tier::named(world, ask, tier)).transpose()?;
     let tags = match ask.header("x-ms-tags") {
-        Some(tags) => url::form_urlencoded::parse(tags.as_bytes()).into_owned().collect(),
+        Some(tags) => {
+            // tags with the blob need the right to tags, where a signature lists rights
+            if let Who::Sas(_) = ask.who {
+                ask.may(world, Right::WriteTags)?;
+            }
+            let tags = url::form_urlencoded::parse(tags.as_bytes()).into_owned().collect();
+            check_tags(&tags)?;
+            tags
+        }
         None => BTreeMap::new(),
     };
     let metadata = ask.metadata()?;
@@ -108,63 +130,15 @@ pub(super) fn replace(world: &mut World, ask: &Ask<'_>, kind: BlobKind) -> Resul
         properties: Properties::default(),
         metadata,
         tags,
+        tier_changed: tier.is_some().then_some(now),
         tier,
         etag,
         created,
         modified: now,
-    })
-}
-
-/// `Copy Blob` and `Put Blob From URL`, from any account of this world that the caller may read.
-fn copy(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Response, Response> {
-    let bad = || invalid_header("x-ms-copy-source", source);
-    let url = url::Url::parse(source).map_err(|_| bad())?;
-    let account =
-        url.host_str().and_then(|host| host.strip_suffix(".blob.core.localhost")).ok_or_else(|| {
-            let message = "Local Azure copies from its own storage accounts only.";
-            refuse(404, "CannotVerifyCopySource", message)
-        })?;
-    let path = crate::world::http::decode(url.path());
-    let (container, blob) = path.trim_start_matches('/').split_once('/').ok_or_else(bad)?;
-    let from = super::resource(world, account).map(|resource| resource.id.to_string());
-    let missing = || refuse(404, "CannotVerifyCopySource", "The specified resource does not exist.");
-    let from = Ask {
-        account,
-        scope: from.ok_or_else(missing)?,
-        request: ask.request,
-        container: container.to_owned(),
-        blob: blob.to_owned(),
-        who: ask.who.clone(),
-    };
-    from.who.data(world, &from, "read").map_err(|_| {
-        refuse(
-            403,
-            "CannotVerifyCopySource",
-            "This request is not authorized to perform this operation using this permission.",
-        )
-    })?;
-    let original = from.blob(world).map_err(|_| missing())?.clone();
-    let mut copy = replace(world, ask, original.kind)?;
-    if copy.metadata.is_empty() {
-        copy.metadata = original.metadata;
-    }
-    let (etag, modified) = (copy.etag.clone(), copy.modified);
-    let sent = sent_properties(ask);
-    let properties = if sent == Properties::default() { original.properties } else { sent };
-    let (segments, size, blocks) = (original.segments, original.size, original.blocks);
-    let copy = Blob { segments, size, blocks, properties, ..copy };
-    let id = world.chance.uuid("copy").to_string();
-    ask.change(world)?.0.blobs.insert(ask.blob.clone(), copy);
-    let asynchronous = ask.header("x-ms-blob-type").is_none() && ask.header("x-ms-requires-sync").is_none();
-    let status = match ask.header("x-ms-blob-type") {
-        Some(_) => 201,
-        None => 202,
-    };
-    let response = written(status, &etag, modified);
-    Ok(if asynchronous || status == 202 {
-        response.with("x-ms-copy-id", id).with("x-ms-copy-status", "success")
-    } else {
-        response
+        version: None,
+        lease,
+        rehydrating: None,
+        copied: None,
     })
 }
 
@@ -181,49 +155,60 @@ pub(super) fn set_properties(world: &mut World, ask: &Ask<'_>) -> Result<Respons
 pub(super) fn set_metadata(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
     let metadata = ask.metadata()?;
     let now = world.now;
+    check_change(world, ask)?;
+    let version = history::new_version(world, ask);
     let (blob, etag) = change(world, ask)?;
     blob.metadata = metadata;
     blob.etag.clone_from(&etag);
     blob.modified = now;
-    Ok(Response::empty(200)
-        .with("etag", etag)
-        .with("last-modified", http_date(now))
-        .with("x-ms-request-server-encrypted", "true"))
+    Ok(written(200, &etag, now, version))
 }
 
 pub(super) fn set_tier(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    let tier = tier(ask.header("x-ms-access-tier").ok_or_else(|| missing_header("x-ms-access-tier"))?)?;
-    // A tier is no change of the blob: etag and time stay.
-    change(world, ask)?.0.tier = Some(tier);
-    Ok(Response::empty(200))
+    tier::set(world, ask)
 }
 
 pub(super) fn set_tags(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "tags/write")?;
-    ask.blob(world)?;
-    let invalid = || refuse(400, "InvalidXmlDocument", "XML specified is not syntactically valid.");
-    let Body::Bytes(bytes) = &ask.request.body else { return Err(invalid()) };
-    let leaves = std::str::from_utf8(bytes).ok().and_then(xml::leaves).ok_or_else(invalid)?;
+    ask.may(world, Right::WriteTags)?;
+    let there = ask.blob(world)?;
+    conditions::check_tagged(ask, there)?;
+    there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
+    let sent = service::document(ask)?;
     let mut tags = BTreeMap::new();
-    for pair in leaves.chunks(2) {
-        let [(key, name), (value, text)] = pair else { return Err(invalid()) };
-        if key != "Key" || value != "Value" {
-            return Err(invalid());
+    for tag in sent.child("TagSet").map(|set| set.children.as_slice()).unwrap_or_default() {
+        match (tag.text_of("Key"), tag.text_of("Value")) {
+            (Some(key), Some(value)) if tag.name == "Tag" => {
+                tags.insert(key.to_owned(), value.to_owned());
+            }
+            _ => return Err(super::refusal::bad_xml()),
         }
-        tags.insert(name.clone(), text.clone());
     }
-    if tags.len() > 10 {
-        return Err(refuse(400, "InvalidTags", "The tags specified are invalid: there are more than 10."));
-    }
-    if let Some(blob) = ask.change(world)?.0.blobs.get_mut(&ask.blob) {
-        blob.tags = tags;
-    }
+    check_tags(&tags)?;
+    ask.blob_mut(world)?.tags = tags;
     Ok(Response::empty(204))
 }
 
+/// At most ten, keys of 1 to 128 and values of up to 256 of the letters that tags may have.
+fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Response> {
+    let word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || " +-./:=_".contains(c));
+    let fits = |(key, value): (&String, &String)| {
+        (1..=128).contains(&key.len()) && value.len() <= 256 && word(key) && word(value)
+    };
+    if tags.len() > 10 || !tags.iter().all(fits) {
+        return Err(refuse(
+            400,
+            "InvalidTags",
+            "The tags specified are invalid. It contains characters that are not permitted, or too many of them.",
+        ));
+    }
+    Ok(())
+}
+
 pub(super) fn get_tags(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "tags/read")?;
+    ask.may(world, Right::ReadTags)?;
     let blob = ask.blob(world)?;
+    conditions::check_tagged(ask, blob)?;
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
     let tag = |(key, value): (&String, &String)| {
         format!("<Tag>{}{}</Tag>", xml::element("Key", key), xml::element("Value", value))
     };
@@ -231,33 +216,39 @@ pub(super) fn get_tags(world: &World, ask: &Ask<'_>) -> Result<Response, Respons
     Ok(xml::response(200, &format!("<Tags><TagSet>{tags}</TagSet></Tags>")))
 }
 
-pub(super) fn delete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "delete")?;
+/// Refuses a change that the caller may not make, or not now.
+fn check_change(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
+    ask.may(world, Right::Write)?;
     let blob = ask.blob(world)?;
-    conditions::check(ask, Some((&blob.etag, blob.modified)))?;
-    let (container, _) = ask.change(world)?;
-    container.blobs.remove(&ask.blob);
-    container.staged.remove(&ask.blob);
-    Ok(Response::empty(202).with("x-ms-delete-type-permanent", "true"))
+    conditions::check_tagged(ask, blob)?;
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)
 }
 
 /// A blob that is there, for a change that the caller may make, and the etag it gets.
-pub(super) fn change<'w>(world: &'w mut World, ask: &Ask<'_>) -> Result<(&'w mut Blob, String), Response> {
-    ask.who.data(world, ask, "write")?;
-    let blob = ask.blob(world)?;
-    conditions::check(ask, Some((&blob.etag, blob.modified)))?;
+fn change<'w>(world: &'w mut World, ask: &Ask<'_>) -> Result<(&'w mut Blob, String), Response> {
+    check_change(world, ask)?;
+    let now = world.now;
     let (container, etag) = ask.change(world)?;
-    let blob = container.blobs.get_mut(&ask.blob);
-    blob.map(|blob| (blob, etag))
-        .ok_or_else(|| refuse(404, "BlobNotFound", "The specified blob does not exist."))
+    let blob = container.blobs.get_mut(&ask.blob).ok_or_else(super::blob_not_found)?;
+    blob.lease = blob.lease.after_write(now);
+    Ok((blob, etag))
 }
 
 /// What an operation that wrote a blob answers.
-pub(super) fn written(status: u16, etag: &str, modified: jiff::Timestamp) -> Response {
-    Response::empty(status)
+pub(super) fn written(
+    status: u16,
+    etag: &str,
+    modified: jiff::Timestamp,
+    version: Option<String>,
+) -> Response {
+    let response = Response::empty(status)
         .with("etag", etag)
         .with("last-modified", http_date(modified))
-        .with("x-ms-request-server-encrypted", "true")
+        .with("x-ms-request-server-encrypted", "true");
+    match version {
+        Some(version) => response.with("x-ms-version-id", version),
+        None => response,
+    }
 }
 
 /// `x-ms-blob-content-*`, and for `Put Blob` the plain `Content-Type` in their place.
@@ -297,48 +288,68 @@ pub(super) fn md5_of(segments: &[crate::world::http::Segment]) -> Option<String>
     }
 }
 
-fn tier(tier: &str) -> Result<String, Response> {
-    let known = TIERS.iter().find(|known| known.eq_ignore_ascii_case(tier));
-    known.map(|known| (*known).to_owned()).ok_or_else(|| invalid_header("x-ms-access-tier", tier))
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whole {
     Yes,
     No,
 }
 
-fn describe(response: Response, blob: &Blob, whole: Whole) -> Response {
+fn describe(world: &World, ask: &Ask<'_>, response: Response, blob: &Blob, whole: Whole) -> Response {
     let properties = &blob.properties;
+    // A signature may say what is told in their place.
+    let by_sas = matches!(ask.who, Who::Sas(_));
+    let told = |name: &str, own| by_sas.then(|| ask.request.query(name)).flatten().or(Option::as_deref(own));
     let mut response = metadata(response, blob)
-        .with("content-type", properties.content_type.as_deref().unwrap_or("application/octet-stream"))
+        .with("content-type", told("rsct", &properties.content_type).unwrap_or("application/octet-stream"))
         .with("etag", blob.etag.as_str())
         .with("last-modified", http_date(blob.modified))
         .with("x-ms-creation-time", http_date(blob.created))
         .with("x-ms-blob-type", blob.kind.name())
-        .with("x-ms-lease-status", "unlocked")
-        .with("x-ms-lease-state", "available")
-        .with("x-ms-server-encrypted", "true")
-        .with("x-ms-access-tier", blob.tier.as_deref().unwrap_or("Hot"));
+        .with("x-ms-server-encrypted", "true");
+    response = blob.lease.describe(response, world.now);
     if blob.kind == BlobKind::AppendBlob {
         response = response.with("x-ms-blob-committed-block-count", blob.blocks.len().to_string());
-    } else if blob.tier.is_none() {
-        response = response.with("x-ms-access-tier-inferred", "true");
+    } else if let Some(tier) = &blob.tier {
+        response = response.with("x-ms-access-tier", tier.as_str());
+    } else if let Some(tier) = super::default_tier(world, ask.account) {
+        response = response.with("x-ms-access-tier", tier).with("x-ms-access-tier-inferred", "true");
+    }
+    if let Some(at) = blob.tier_changed {
+        response = response.with("x-ms-access-tier-change-time", http_date(at));
+    }
+    if let Some(rehydrating) = &blob.rehydrating {
+        let to = rehydrating.to.to_ascii_lowercase();
+        response = response
+            .with("x-ms-archive-status", format!("rehydrate-pending-to-{to}"))
+            .with("x-ms-rehydrate-priority", rehydrating.priority.as_str());
+    }
+    if let Some(copied) = &blob.copied {
+        response = copied.describe(response);
+    }
+    if let (Some(version), None) = (&blob.version, ask.snapshot()) {
+        response = response.with("x-ms-version-id", version.as_str());
+        let current = ask.container(world).ok().and_then(|container| container.blobs.get(&ask.blob));
+        if current.is_some_and(|current| current.version.as_deref() == Some(version)) {
+            response = response.with("x-ms-is-current-version", "true");
+        }
     }
     if !blob.tags.is_empty() {
         response = response.with("x-ms-tag-count", blob.tags.len().to_string());
     }
     let optional = [
-        ("content-encoding", &properties.content_encoding),
-        ("content-language", &properties.content_language),
-        ("content-disposition", &properties.content_disposition),
-        ("cache-control", &properties.cache_control),
+        ("content-encoding", told("rsce", &properties.content_encoding)),
+        ("content-language", told("rscl", &properties.content_language)),
+        ("content-disposition", told("rscd", &properties.content_disposition)),
+        ("cache-control", told("rscc", &properties.cache_control)),
         // That of a part is another, and told under another name.
-        (if whole == Whole::Yes { "content-md5" } else { "x-ms-blob-content-md5" }, &properties.content_md5),
+        (
+            if whole == Whole::Yes { "content-md5" } else { "x-ms-blob-content-md5" },
+            properties.content_md5.as_deref(),
+        ),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
-            response = response.with(name, value.as_str());
+            response = response.with(name, value);
         }
     }
     response
@@ -352,7 +363,7 @@ fn metadata(mut response: Response, blob: &Blob) -> Response {
 }
 
 /// First and last byte of `bytes=a-b` or `bytes=a-`; anything else is no range for blobs.
-fn range_of(range: &str, size: u64) -> Result<Option<(u64, u64)>, Response> {
+pub(super) fn range_of(range: &str, size: u64) -> Result<Option<(u64, u64)>, Response> {
     let bounds = range.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-'));
     let Some((first, last)) = bounds else { return Ok(None) };
     let Ok(first) = first.trim().parse::<u64>() else { return Ok(None) };

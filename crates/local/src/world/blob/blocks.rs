@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::refusal::{invalid_header, refuse};
-use super::{Ask, Blob, BlobKind, blobs, conditions, http_date, xml};
+use super::lease::What;
+use super::refusal::{bad_query, bad_xml, invalid_header, refuse};
+use super::{Ask, Blob, BlobKind, Right, blobs, conditions, copy, history, http_date, service, xml};
 use crate::world::http::{Segment, slice};
-use crate::world::{Body, Response, World};
+use crate::world::{Response, World};
 
 /// Azure's limits.
 const COMMITTED_MAX: usize = 50_000;
@@ -17,31 +18,28 @@ const ID_MAX: usize = 64;
 
 /// `Put Block`.
 pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "write")?;
-    if ask.header("x-ms-copy-source").is_some() {
-        return Err(refuse(501, "NotImplemented", "Local Azure does not model Put Block From URL."));
-    }
-    let invalid = || {
-        refuse(
-            400,
-            "InvalidQueryParameterValue",
-            "Value for one of the query parameters specified in the request URI is invalid.",
-        )
-    };
+    ask.may(world, Right::Write)?;
+    let invalid = || bad_query("blockid");
     let id = ask.request.query("blockid").ok_or_else(invalid)?;
     let length = STANDARD.decode(id).map_err(|_| invalid())?.len();
     if length == 0 || length > ID_MAX {
         return Err(invalid());
     }
-    let (segments, _) = ask.content();
-    let [segment] = segments.as_slice() else {
-        return Err(invalid_header("content-length", "0"));
+    let (segments, size) = match ask.header("x-ms-copy-source") {
+        Some(source) => copy::part(world, ask, source)?,
+        None => ask.content(),
     };
+    if size == 0 {
+        return Err(invalid_header("content-length", "0"));
+    }
     let md5 = blobs::md5_of(&segments);
     blobs::check_md5(ask, md5.as_deref())?;
     let there = ask.container(world)?;
-    if there.blobs.get(&ask.blob).is_some_and(|blob| blob.kind != BlobKind::BlockBlob) {
-        return Err(wrong_kind());
+    if let Some(blob) = there.blobs.get(&ask.blob) {
+        if blob.kind != BlobKind::BlockBlob {
+            return Err(wrong_kind());
+        }
+        blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
     }
     let staged = there.staged.get(&ask.blob);
     // All ids of a blob are of one length.
@@ -56,7 +54,7 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
         ));
     }
     let (container, _) = ask.change(world)?;
-    container.staged.entry(ask.blob.clone()).or_default().insert(id.to_owned(), segment.clone());
+    container.staged.entry(ask.blob.clone()).or_default().insert(id.to_owned(), segments);
     let response = Response::empty(201).with("x-ms-request-server-encrypted", "true");
     Ok(match md5 {
         Some(md5) => response.with("content-md5", md5),
@@ -66,11 +64,8 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
 
 /// `Put Block List`.
 pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    let invalid = || refuse(400, "InvalidXmlDocument", "XML specified is not syntactically valid.");
-    let named = match &ask.request.body {
-        Body::Bytes(bytes) => std::str::from_utf8(bytes).ok().and_then(xml::leaves).ok_or_else(invalid)?,
-        Body::Empty | Body::Stored(_) => return Err(invalid()),
-    };
+    let list = service::document(ask)?;
+    let named: Vec<(String, String)> = list.children.into_iter().map(|it| (it.name, it.text)).collect();
     if named.len() > COMMITTED_MAX {
         return Err(refuse(
             400,
@@ -89,13 +84,13 @@ pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let mut segments: Vec<Segment> = Vec::new();
     let mut blocks = Vec::new();
     for (kind, id) in &named {
-        let fresh = staged.get(id).map(|segment| vec![segment.clone()]);
+        let fresh = staged.get(id).cloned();
         let old = || committed.get(id).cloned();
         let found = match kind.as_str() {
             "Latest" => fresh.or_else(old),
             "Uncommitted" => fresh,
             "Committed" => old(),
-            _ => return Err(invalid()),
+            _ => return Err(bad_xml()),
         };
         let found =
             found.ok_or_else(|| refuse(400, "InvalidBlockList", "The specified block list is invalid."))?;
@@ -107,26 +102,23 @@ pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let blob = blobs::replace(world, ask, BlobKind::BlockBlob)?;
     let (etag, modified) = (blob.etag.clone(), blob.modified);
     let blob = Blob { segments, size, blocks, properties, ..blob };
-    ask.change(world)?.0.blobs.insert(ask.blob.clone(), blob);
-    Ok(blobs::written(201, &etag, modified))
+    let version = history::put(world, ask, blob)?;
+    Ok(blobs::written(201, &etag, modified, version))
 }
 
 /// `Get Block List`.
 pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.data(world, ask, "read")?;
+    ask.may(world, Right::Read)?;
     let container = ask.container(world)?;
-    let staged = container.staged.get(&ask.blob);
-    let blob = container.blobs.get(&ask.blob);
-    if blob.is_none() && staged.is_none() {
-        return Err(refuse(404, "BlobNotFound", "The specified blob does not exist."));
-    }
+    let staged = container.staged.get(&ask.blob).filter(|_| !ask.names_past());
+    let blob = match (ask.blob(world), staged) {
+        (Ok(blob), _) => Some(blob),
+        (Err(_), Some(_)) => None,
+        (Err(refused), None) => return Err(refused),
+    };
     let which = ask.request.query("blocklisttype").unwrap_or("committed").to_ascii_lowercase();
     if !matches!(which.as_str(), "committed" | "uncommitted" | "all") {
-        return Err(refuse(
-            400,
-            "InvalidQueryParameterValue",
-            "Value for one of the query parameters specified in the request URI is invalid.",
-        ));
+        return Err(bad_query("blocklisttype"));
     }
     let block = |id: &str, size: u64| {
         format!("<Block>{}{}</Block>", xml::element("Name", id), xml::element("Size", &size.to_string()))
@@ -139,7 +131,8 @@ pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
     }
     if which != "committed" {
         let blocks = staged.into_iter().flatten();
-        let blocks: String = blocks.map(|(id, segment)| block(id, segment.length)).collect();
+        let blocks: String =
+            blocks.map(|(id, segments)| block(id, segments.iter().map(|it| it.length).sum())).collect();
         body.push_str(&format!("<UncommittedBlocks>{blocks}</UncommittedBlocks>"));
     }
     body.push_str("</BlockList>");
@@ -155,8 +148,11 @@ pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
 
 /// `Append Block`.
 pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.add(world, ask)?;
-    let (segments, length) = ask.content();
+    ask.may(world, Right::Append)?;
+    let (segments, length) = match ask.header("x-ms-copy-source") {
+        Some(source) => copy::part(world, ask, source)?,
+        None => ask.content(),
+    };
     if length == 0 {
         return Err(invalid_header("content-length", "0"));
     }
@@ -165,7 +161,8 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     if blob.kind != BlobKind::AppendBlob {
         return Err(wrong_kind());
     }
-    conditions::check(ask, Some((&blob.etag, blob.modified)))?;
+    conditions::check_tagged(ask, blob)?;
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
     let at = blob.size;
     if let Some(wanted) = ask.header("x-ms-blob-condition-appendpos") {
         let wanted: u64 =
@@ -198,7 +195,7 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let now = world.now;
     let (container, etag) = ask.change(world)?;
     let Some(blob) = container.blobs.get_mut(&ask.blob) else {
-        return Err(refuse(404, "BlobNotFound", "The specified blob does not exist."));
+        return Err(super::blob_not_found());
     };
     blob.segments.extend(segments);
     blob.size += length;
@@ -207,7 +204,7 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     blob.etag.clone_from(&etag);
     blob.modified = now;
     let count = blob.blocks.len();
-    Ok(blobs::written(201, &etag, now)
+    Ok(blobs::written(201, &etag, now, None)
         .with("x-ms-blob-append-offset", at.to_string())
         .with("x-ms-blob-committed-block-count", count.to_string()))
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-use super::Ask;
 use super::refusal::{invalid_header, refuse};
+use super::{Ask, Blob};
 use crate::world::{Method, Response};
 
 /// Checks a request's conditions against what is there: etag and time of the last change, `None` for nothing.
@@ -48,6 +48,85 @@ pub(super) fn check(ask: &Ask<'_>, there: Option<(&str, Timestamp)>) -> Result<(
             Err(Response::empty(304).with("etag", etag).with("x-ms-error-code", "ConditionNotMet"))
         }
         (true, false) => Err(failed()),
+    }
+}
+
+/// The same for a blob that is there, and `x-ms-if-tags`.
+pub(super) fn check_tagged(ask: &Ask<'_>, there: &Blob) -> Result<(), Response> {
+    check(ask, Some((&there.etag, there.modified)))?;
+    if let Some(wanted) = ask.header("x-ms-if-tags") {
+        let terms = terms(wanted).ok_or_else(|| invalid_header("x-ms-if-tags", wanted))?;
+        if !terms.iter().all(|term| term.holds(there.tags.get(&term.key).map(String::as_str))) {
+            return Err(refuse(
+                412,
+                "ConditionNotMet",
+                "The condition specified using HTTP conditional header(s) is not met.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// One comparison of `"key" = 'value' AND …`.
+pub(super) struct Term {
+    pub(super) key: String,
+    operator: String,
+    pub(super) value: String,
+}
+
+impl Term {
+    pub(super) fn holds(&self, there: Option<&str>) -> bool {
+        let Some(there) = there else { return self.operator == "<>" };
+        let value = self.value.as_str();
+        match self.operator.as_str() {
+            "=" => there == value,
+            "<>" => there != value,
+            ">" => there > value,
+            ">=" => there >= value,
+            "<" => there < value,
+            _ => there <= value,
+        }
+    }
+}
+
+/// Reads an expression over tags; `None` when it is none.
+pub(super) fn terms(text: &str) -> Option<Vec<Term>> {
+    let mut rest = text.trim();
+    let mut terms = Vec::new();
+    loop {
+        let key = if let Some(quoted) = rest.strip_prefix('"') {
+            let end = quoted.find('"')?;
+            let key = &quoted[..end];
+            rest = &quoted[end + 1..];
+            key
+        } else {
+            let end = rest.find(|c: char| c.is_whitespace() || "=<>".contains(c))?;
+            let key = &rest[..end];
+            rest = &rest[end..];
+            key
+        };
+        rest = rest.trim_start();
+        let length = rest.chars().take_while(|c| "=<>".contains(*c)).count();
+        let operator = &rest[..length];
+        if key.is_empty() || !matches!(operator, "=" | "<>" | ">" | ">=" | "<" | "<=") {
+            return None;
+        }
+        let quoted = rest[length..].trim_start().strip_prefix('\'')?;
+        let end = quoted.find('\'')?;
+        terms.push(Term {
+            key: key.to_owned(),
+            operator: operator.to_owned(),
+            value: quoted[..end].to_owned(),
+        });
+        rest = quoted[end + 1..].trim();
+        if rest.is_empty() {
+            return Some(terms);
+        }
+        let (word, after) = rest.split_once(char::is_whitespace)?;
+        if !word.eq_ignore_ascii_case("and") {
+            return None;
+        }
+        rest = after.trim_start();
     }
 }
 

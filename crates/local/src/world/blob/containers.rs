@@ -1,10 +1,17 @@
 //! Operations on containers.
 
-use std::collections::BTreeMap;
+use jiff::SignedDuration;
 
-use super::refusal::{invalid_header, refuse};
-use super::{Ask, Container, conditions, http_date};
-use crate::world::{Response, World};
+use super::lease::What;
+use super::refusal::{bad_xml, invalid_header, missing_header, refuse};
+use super::sas::{self, Policy};
+use super::{Ask, Container, DeletedContainer, Event, Right, conditions, http_date, service, settings, xml};
+use crate::world::{Body, Event as Due, Response, World};
+
+/// How long the name of a deleted container stays in use, in seconds; Azure says at least so long.
+const DELETING: f64 = 30.0;
+/// Stored access policies of a container.
+const POLICIES_MAX: usize = 5;
 
 /// Three to 63 lower-case letters, digits and single hyphens; `$root`, `$web`, `$logs`.
 pub(super) fn check_name(name: &str) -> Result<(), Response> {
@@ -27,9 +34,8 @@ pub(super) fn check_name(name: &str) -> Result<(), Response> {
     }
 }
 
-pub(super) fn create(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.control(world, ask, "write")?;
-    let metadata = ask.metadata()?;
+/// What a request makes public, as far as the account lets it.
+fn public(world: &World, ask: &Ask<'_>) -> Result<Option<String>, Response> {
     let public = match ask.header("x-ms-blob-public-access") {
         None => None,
         Some(access @ ("container" | "blob")) => Some(access.to_owned()),
@@ -44,38 +50,46 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
             "Public access is not permitted on this storage account.",
         ));
     }
+    Ok(public)
+}
+
+pub(super) fn create(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.may(world, Right::CreateContainer)?;
+    let metadata = ask.metadata()?;
+    let public = public(world, ask)?;
     let now = world.now;
     let account = ask.account_mut(world);
     if account.containers.contains_key(&ask.container) {
         return Err(refuse(409, "ContainerAlreadyExists", "The specified container already exists."));
     }
+    if account.deleting.get(&ask.container).is_some_and(|until| *until > now) {
+        return Err(refuse(
+            409,
+            "ContainerBeingDeleted",
+            "The specified container is being deleted. Try operation later.",
+        ));
+    }
+    account.deleting.remove(&ask.container);
     let etag = account.etag();
-    let container = Container {
-        etag: etag.clone(),
-        modified: now,
-        metadata,
-        public,
-        blobs: BTreeMap::new(),
-        staged: BTreeMap::new(),
-    };
+    let container = Container { metadata, public, ..Container::new(etag.clone(), now) };
     account.containers.insert(ask.container.clone(), container);
     Ok(Response::empty(201).with("etag", etag).with("last-modified", http_date(now)))
 }
 
 pub(super) fn properties(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.control(world, ask, "read")?;
+    ask.may(world, Right::ReadContainer)?;
     let container = ask.container(world)?;
     conditions::check(ask, Some((&container.etag, container.modified)))?;
+    container.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, false)?;
     let mut response = Response::empty(200)
         .with("etag", container.etag.as_str())
         .with("last-modified", http_date(container.modified))
-        .with("x-ms-lease-status", "unlocked")
-        .with("x-ms-lease-state", "available")
         .with("x-ms-has-immutability-policy", "false")
         .with("x-ms-has-legal-hold", "false")
         .with("x-ms-immutable-storage-with-versioning-enabled", "false")
         .with("x-ms-default-encryption-scope", "$account-encryption-key")
         .with("x-ms-deny-encryption-scope-override", "false");
+    response = container.lease.describe(response, world.now);
     if let Some(public) = &container.public {
         response = response.with("x-ms-blob-public-access", public.as_str());
     }
@@ -86,10 +100,11 @@ pub(super) fn properties(world: &World, ask: &Ask<'_>) -> Result<Response, Respo
 }
 
 pub(super) fn set_metadata(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.control(world, ask, "write")?;
+    ask.may(world, Right::WriteContainer)?;
     let metadata = ask.metadata()?;
     let there = ask.container(world)?;
     conditions::check(ask, Some((&there.etag, there.modified)))?;
+    there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, false)?;
     let now = world.now;
     let (container, etag) = ask.change(world)?;
     container.metadata = metadata;
@@ -99,9 +114,113 @@ pub(super) fn set_metadata(world: &mut World, ask: &Ask<'_>) -> Result<Response,
 }
 
 pub(super) fn delete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
-    ask.who.control(world, ask, "delete")?;
+    ask.may(world, Right::DeleteContainer)?;
     let there = ask.container(world)?;
     conditions::check(ask, Some((&there.etag, there.modified)))?;
-    ask.account_mut(world).containers.remove(&ask.container);
+    there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, true)?;
+    remove(world, ask.account, &ask.container);
     Ok(Response::empty(202))
+}
+
+/// A container goes: for good, or until its retention is over.
+pub(super) fn remove(world: &mut World, account: &str, name: &str) {
+    let days = settings(world, account).container_days;
+    let now = world.now;
+    let deleting = now.saturating_add(world.config.scaled(DELETING)).unwrap_or(now);
+    let version = world.chance.word("deleted container", 16).to_ascii_uppercase();
+    let Some(own) = world.blobs.accounts.get_mut(account) else { return };
+    let Some(mut container) = own.containers.remove(name) else { return };
+    let Some(days) = days else {
+        own.deleting.insert(name.to_owned(), deleting);
+        return;
+    };
+    let kept = SignedDuration::from_hours(24 * days);
+    let until = now.saturating_add(kept).unwrap_or(now);
+    container.lease = super::Lease::default();
+    own.deleted.push(DeletedContainer { name: name.to_owned(), version, at: now, until, container });
+    world.later(kept, Due::Blob(Event::Due { account: account.to_owned() }));
+}
+
+/// `Restore Container`.
+pub(super) fn undelete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.may(world, Right::WriteContainer)?;
+    let need = |name: &str| ask.header(name).map(str::to_owned).ok_or_else(|| missing_header(name));
+    let (name, version) = (need("x-ms-deleted-container-name")?, need("x-ms-deleted-container-version")?);
+    let account = ask.account_mut(world);
+    if account.containers.contains_key(&ask.container) {
+        return Err(refuse(409, "ContainerAlreadyExists", "The specified container already exists."));
+    }
+    let at = account.deleted.iter().position(|deleted| deleted.name == name && deleted.version == version);
+    let at = at.ok_or_else(super::container_not_found)?;
+    let deleted = account.deleted.remove(at);
+    account.containers.insert(ask.container.clone(), deleted.container);
+    Ok(Response::empty(201))
+}
+
+/// `Get Container ACL`.
+pub(super) fn get_acl(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.may(world, Right::ReadAcl)?;
+    let container = ask.container(world)?;
+    container.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, false)?;
+    let identifier = |policy: &Policy| {
+        let part = |name: &str, value: &Option<String>| {
+            value.as_deref().map(|value| xml::element(name, value)).unwrap_or_default()
+        };
+        format!(
+            "<SignedIdentifier>{}<AccessPolicy>{}{}{}</AccessPolicy></SignedIdentifier>",
+            xml::element("Id", &policy.id),
+            part("Start", &policy.start),
+            part("Expiry", &policy.expiry),
+            part("Permission", &policy.permission),
+        )
+    };
+    let all: String = container.policies.iter().map(identifier).collect();
+    let response = xml::response(200, &format!("<SignedIdentifiers>{all}</SignedIdentifiers>"))
+        .with("etag", container.etag.as_str())
+        .with("last-modified", http_date(container.modified));
+    Ok(match &container.public {
+        Some(public) => response.with("x-ms-blob-public-access", public.as_str()),
+        None => response,
+    })
+}
+
+/// `Set Container ACL`: public access and stored policies, both at once.
+pub(super) fn set_acl(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.may(world, Right::WriteAcl)?;
+    let public = public(world, ask)?;
+    let mut policies = Vec::new();
+    if !matches!(ask.request.body, Body::Empty) {
+        let sent = service::document(ask)?;
+        for identifier in &sent.children {
+            let Some(id) = identifier.text_of("Id").filter(|id| !id.is_empty() && id.len() <= 64) else {
+                return Err(bad_xml());
+            };
+            let policy = identifier.child("AccessPolicy");
+            let part = |name: &str| {
+                policy.and_then(|it| it.text_of(name)).filter(|it| !it.is_empty()).map(str::to_owned)
+            };
+            let (start, expiry) = (part("Start"), part("Expiry"));
+            if [&start, &expiry].into_iter().flatten().any(|at| sas::time(at).is_none()) {
+                return Err(refuse(
+                    400,
+                    "InvalidXmlNodeValue",
+                    "The value for one of the XML nodes is not in the correct format.",
+                ));
+            }
+            policies.push(Policy { id: id.to_owned(), start, expiry, permission: part("Permission") });
+        }
+        if policies.len() > POLICIES_MAX {
+            return Err(bad_xml());
+        }
+    }
+    let there = ask.container(world)?;
+    conditions::check(ask, Some((&there.etag, there.modified)))?;
+    there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, false)?;
+    let now = world.now;
+    let (container, etag) = ask.change(world)?;
+    container.public = public;
+    container.policies = policies;
+    container.etag.clone_from(&etag);
+    container.modified = now;
+    Ok(Response::empty(200).with("etag", etag).with("last-modified", http_date(now)))
 }

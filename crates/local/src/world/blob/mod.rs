@@ -1,19 +1,35 @@
 //! Blob storage's data plane. In reading order:
 //!
 //! - this file: what an account holds, which operation a request is.
-//! - [`auth`]: who asks, by Entra token, and what their roles allow.
-//! - `containers`, [`blobs`], [`blocks`]: the operations. `list`: listings of both.
+//! - [`auth`]: who asks: a principal, an account key ([`shared_key`]), a shared access signature ([`sas`]), anybody;
+//!   [`rights`]: what each may do.
+//! - [`service`], [`containers`], [`blobs`], [`blocks`], [`copy`], [`lease`]: the operations. [`list`]: listings.
+//!   [`batch`]: many in one.
+//! - [`history`]: snapshots, versions, what is deleted and may come back. [`lifecycle`]: rules that act by
+//!   themselves.
 //! - [`conditions`]: `If-Match` and its kin. [`refusal`]: how storage says no. [`xml`]: the little that is needed.
 //!
 //! Source: `learn.microsoft.com/rest/api/storageservices/blob-service-rest-api`, an operation a page.
 
 mod auth;
+mod batch;
 mod blobs;
 mod blocks;
 mod conditions;
 mod containers;
+mod copy;
+mod history;
+mod lease;
+mod lifecycle;
 mod list;
 mod refusal;
+mod rights;
+mod sas;
+mod service;
+mod shared_key;
+#[cfg(test)]
+mod tests;
+mod tier;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -23,7 +39,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::auth::Who;
-use self::refusal::refuse;
+use self::history::Past;
+use self::lease::Lease;
+use self::refusal::{bad_query, refuse};
+use self::rights::Right;
+
+pub(crate) use self::lifecycle::{check as check_lifecycle, policy_changed};
+pub(crate) use self::sas::{account_token, revoke_delegation_keys, service_token};
 use super::arm::{Resource, stamp};
 use super::http::{Body, Segment, decode};
 use super::{Method, Request, Response, World};
@@ -39,6 +61,34 @@ struct Account {
     containers: BTreeMap<String, Container>,
     /// Counts changes: what etags are made of.
     changes: u64,
+    /// The last snapshot or version made: their names are times, and no two are the same.
+    #[serde(default)]
+    last_id: Option<Timestamp>,
+    /// Containers that were deleted and may come back.
+    #[serde(default)]
+    deleted: Vec<DeletedContainer>,
+    /// Names of containers that are still being deleted, with the time when that ends.
+    #[serde(default)]
+    deleting: BTreeMap<String, Timestamp>,
+    /// Parts of `Set Blob Service Properties` that only the data plane knows, by element, as XML.
+    #[serde(default)]
+    service: BTreeMap<String, String>,
+    /// How often all user delegation keys were revoked.
+    #[serde(default)]
+    revocations: u64,
+    /// When the lifecycle rules act next.
+    #[serde(default)]
+    lifecycle: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct DeletedContainer {
+    name: String,
+    /// Tells deletions of one name apart.
+    version: String,
+    at: Timestamp,
+    until: Timestamp,
+    container: Container,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +100,15 @@ struct Container {
     public: Option<String>,
     blobs: BTreeMap<String, Blob>,
     /// Blocks that no list has committed, by blob and id.
-    staged: BTreeMap<String, BTreeMap<String, Segment>>,
+    staged: BTreeMap<String, BTreeMap<String, Vec<Segment>>>,
+    /// What blobs were: snapshots, versions, what is deleted but kept. Oldest first.
+    #[serde(default)]
+    past: BTreeMap<String, Vec<Past>>,
+    #[serde(default)]
+    lease: Lease,
+    /// Stored access policies.
+    #[serde(default)]
+    policies: Vec<sas::Policy>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +125,28 @@ struct Blob {
     etag: String,
     created: Timestamp,
     modified: Timestamp,
+    /// Its version, when it was written while versions were kept.
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    lease: Lease,
+    /// It is on its way out of the archive.
+    #[serde(default)]
+    rehydrating: Option<Rehydrating>,
+    #[serde(default)]
+    tier_changed: Option<Timestamp>,
+    /// The copy that made it.
+    #[serde(default)]
+    copied: Option<copy::Copied>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Rehydrating {
+    /// The tier it will have.
+    to: String,
+    due: Timestamp,
+    /// `High` or `Standard`.
+    priority: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,18 +178,36 @@ struct Properties {
 
 /// Something of a storage account that happens by itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Event {}
+pub enum Event {
+    /// What was deleted may be past its retention, and what was archived out of the archive.
+    Due {
+        /// The account's name.
+        account: String,
+    },
+    /// The lifecycle rules act.
+    Lifecycle {
+        /// The account's name.
+        account: String,
+    },
+}
 
-pub(super) fn fire(_world: &mut World, event: Event) {
-    match event {}
+pub(super) fn fire(world: &mut World, event: Event) {
+    match event {
+        Event::Due { account } => history::due(world, &account),
+        Event::Lifecycle { account } => lifecycle::act(world, &account),
+    }
 }
 
 impl State {
     /// All content that is named.
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
-        self.accounts.values().flat_map(|account| account.containers.values()).flat_map(|container| {
-            let blobs = container.blobs.values().flat_map(|blob| &blob.segments);
-            blobs.chain(container.staged.values().flat_map(BTreeMap::values))
+        let containers = self.accounts.values().flat_map(|account| {
+            account.containers.values().chain(account.deleted.iter().map(|deleted| &deleted.container))
+        });
+        containers.flat_map(|container| {
+            let past = container.past.values().flatten().map(|past| &past.blob);
+            let blobs = container.blobs.values().chain(past).flat_map(|blob| &blob.segments);
+            blobs.chain(container.staged.values().flat_map(BTreeMap::values).flatten())
         })
     }
 }
@@ -119,6 +217,31 @@ impl Account {
     fn etag(&mut self) -> String {
         self.changes += 1;
         format!("\"0x8DE{:012X}\"", self.changes.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16)
+    }
+
+    /// A name for a snapshot or version: the time, or the next that no other has.
+    fn id(&mut self, now: Timestamp) -> String {
+        let step = jiff::SignedDuration::from_nanos(100);
+        let next = self.last_id.and_then(|last| last.checked_add(step).ok());
+        let at = next.map_or(now, |next| next.max(now));
+        self.last_id = Some(at);
+        format!("{}.{:07}Z", at.strftime("%Y-%m-%dT%H:%M:%S"), at.subsec_nanosecond() / 100)
+    }
+}
+
+impl Container {
+    fn new(etag: String, modified: Timestamp) -> Container {
+        Container {
+            etag,
+            modified,
+            metadata: BTreeMap::new(),
+            public: None,
+            blobs: BTreeMap::new(),
+            staged: BTreeMap::new(),
+            past: BTreeMap::new(),
+            lease: Lease::default(),
+            policies: Vec::new(),
+        }
     }
 }
 
@@ -137,52 +260,46 @@ struct Ask<'a> {
 
 pub(super) fn handle(world: &mut World, account: &str, request: &Request) -> Response {
     let answer = serve(world, account, request).unwrap_or_else(|refused| refused);
-    let version = request.header("x-ms-version").unwrap_or("2021-08-06");
+    let answer = refusal::signed(answer, &request.id, world.now);
+    let version = request.header("x-ms-version").or(request.query("sv")).unwrap_or("2021-08-06");
     answer.with("x-ms-version", version).with("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0")
 }
 
 fn serve(world: &mut World, account: &str, request: &Request) -> Result<Response, Response> {
-    let Some(resource) = resource(world, account) else {
-        return Err(refuse(404, "ResourceNotFound", "The specified resource does not exist."));
-    };
-    let scope = resource.id.to_string();
-    let path = decode(&request.path);
-    let path = path.strip_prefix('/').unwrap_or(&path);
-    let (container, blob) = path.split_once('/').unwrap_or((path, ""));
-    let is_container = request.query("restype").is_some_and(|kind| kind.eq_ignore_ascii_case("container"));
-    // A name without a container is in the root container.
-    let (container, blob) = match (container, blob) {
-        ("", _) => ("", ""),
-        (name, "") if !is_container => ("$root", name),
-        other => other,
-    };
-    let who = auth::who(world, account, request)?;
-    let ask = Ask { account, scope, request, container: container.to_owned(), blob: blob.to_owned(), who };
+    if let Some(version) = request.header("x-ms-version")
+        && version.parse::<jiff::civil::Date>().is_err()
+    {
+        return Err(refusal::invalid_header("x-ms-version", version));
+    }
+    let ask = Ask::new(world, account, request)?;
     let comp = request.query("comp").unwrap_or_default().to_ascii_lowercase();
+    let restype = request.query("restype").unwrap_or_default().to_ascii_lowercase();
+    if restype == "account" && comp == "properties" {
+        return service::account(world, &ask);
+    }
     if ask.container.is_empty() {
-        return account_operation(world, &ask, &comp);
+        return account_operation(world, &ask, &restype, &comp);
     }
     containers::check_name(&ask.container)?;
-    if is_container {
+    if restype == "container" {
         return container_operation(world, &ask, &comp);
     }
     blob_operation(world, &ask, &comp)
 }
 
-fn account_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Response, Response> {
-    let restype = ask.request.query("restype").unwrap_or_default().to_ascii_lowercase();
-    match (ask.request.method, restype.as_str(), comp) {
+fn account_operation(
+    world: &mut World,
+    ask: &Ask<'_>,
+    restype: &str,
+    comp: &str,
+) -> Result<Response, Response> {
+    match (ask.request.method, restype, comp) {
         (Method::Get, "", "list") => list::containers(world, ask),
-        (Method::Get | Method::Head, "account", "properties") => {
-            ask.who.control(world, ask, "read")?;
-            Ok(Response::empty(200)
-                .with("x-ms-sku-name", sku(world, ask))
-                .with("x-ms-account-kind", "StorageV2"))
-        }
-        (Method::Get, "service", "properties") => Ok(xml::response(
-            200,
-            "<StorageServiceProperties><Logging><Version>1.0</Version><Delete>false</Delete><Read>false</Read><Write>false</Write><RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></Logging><HourMetrics><Version>1.0</Version><Enabled>false</Enabled><RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></HourMetrics><MinuteMetrics><Version>1.0</Version><Enabled>false</Enabled><RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></MinuteMetrics><Cors /><DeleteRetentionPolicy><Enabled>false</Enabled></DeleteRetentionPolicy><StaticWebsite><Enabled>false</Enabled></StaticWebsite></StorageServiceProperties>",
-        )),
+        (Method::Get, "", "blobs") => list::by_tags(world, ask),
+        (Method::Post, "", "batch") => batch::run(world, ask),
+        (Method::Get, "service", "properties") => service::get(world, ask),
+        (Method::Put, "service", "properties") => service::set(world, ask),
+        (Method::Post, "service", "userdelegationkey") => service::delegation_key(world, ask),
         _ => Err(unmodelled(ask, comp)),
     }
 }
@@ -192,8 +309,14 @@ fn container_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<R
         (Method::Put, "") => containers::create(world, ask),
         (Method::Get | Method::Head, "" | "metadata") => containers::properties(world, ask),
         (Method::Put, "metadata") => containers::set_metadata(world, ask),
+        (Method::Get | Method::Head, "acl") => containers::get_acl(world, ask),
+        (Method::Put, "acl") => containers::set_acl(world, ask),
+        (Method::Put, "lease") => lease::container(world, ask),
+        (Method::Put, "undelete") => containers::undelete(world, ask),
         (Method::Delete, "") => containers::delete(world, ask),
         (Method::Get, "list") => list::blobs(world, ask),
+        (Method::Get, "blobs") => list::by_tags(world, ask),
+        (Method::Post, "batch") => batch::run(world, ask),
         _ => Err(unmodelled(ask, comp)),
     }
 }
@@ -206,10 +329,9 @@ fn blob_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Respon
             "The specified resource name contains invalid characters.",
         ));
     }
-    for other in ["snapshot", "versionid"] {
-        if ask.request.query(other).is_some() {
-            return Err(unmodelled(ask, other));
-        }
+    let reads = matches!(ask.request.method, Method::Get | Method::Head | Method::Delete);
+    if ask.names_past() && !reads && !matches!(comp, "tier" | "tags") {
+        return Err(bad_query(if ask.snapshot().is_some() { "snapshot" } else { "versionid" }));
     }
     match (ask.request.method, comp) {
         (Method::Get, "") => blobs::get(world, ask),
@@ -221,7 +343,11 @@ fn blob_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Respon
         (Method::Put, "tier") => blobs::set_tier(world, ask),
         (Method::Put, "tags") => blobs::set_tags(world, ask),
         (Method::Get, "tags") => blobs::get_tags(world, ask),
-        (Method::Delete, "") => blobs::delete(world, ask),
+        (Method::Put, "lease") => lease::blob(world, ask),
+        (Method::Put, "snapshot") => history::snapshot(world, ask),
+        (Method::Put, "undelete") => history::undelete(world, ask),
+        (Method::Put, "copy") => copy::abort(world, ask),
+        (Method::Delete, "") => history::delete(world, ask),
         (Method::Put, "block") => blocks::stage(world, ask),
         (Method::Put, "blocklist") => blocks::commit(world, ask),
         (Method::Get, "blocklist") => blocks::list(world, ask),
@@ -243,9 +369,60 @@ fn resource<'a>(world: &'a World, account: &str) -> Option<&'a Resource> {
     (resource.state != "Creating").then_some(resource)
 }
 
-fn sku(world: &World, ask: &Ask<'_>) -> String {
-    let sku = resource(world, ask.account).and_then(|account| account.body["sku"]["name"].as_str());
-    sku.unwrap_or("Standard_LRS").to_owned()
+/// The tier of blobs that were given none; accounts without tiers have none.
+fn default_tier(world: &World, account: &str) -> Option<String> {
+    resource(world, account)?.properties()["accessTier"].as_str().map(str::to_owned)
+}
+
+impl<'a> Ask<'a> {
+    /// What a request is about, and who asks.
+    fn new(world: &World, account: &'a str, request: &'a Request) -> Result<Ask<'a>, Response> {
+        let Some(resource) = resource(world, account) else {
+            return Err(refuse(404, "ResourceNotFound", "The specified resource does not exist."));
+        };
+        let scope = resource.id.to_string();
+        let path = decode(&request.path);
+        let path = path.strip_prefix('/').unwrap_or(&path);
+        let (container, blob) = path.split_once('/').unwrap_or((path, ""));
+        let is_container =
+            request.query("restype").is_some_and(|kind| kind.eq_ignore_ascii_case("container"));
+        // A name without a container is in the root container.
+        let (container, blob) = match (container, blob) {
+            ("", _) => ("", ""),
+            (name, "") if !is_container => ("$root", name),
+            other => other,
+        };
+        let (container, blob) = (container.to_owned(), blob.to_owned());
+        let mut ask = Ask { account, scope, request, container, blob, who: Who::Anybody };
+        ask.who = auth::who(world, &ask)?;
+        auth::firewall(world, &ask)?;
+        Ok(ask)
+    }
+}
+
+/// What an account's blob service keeps of what is changed and deleted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Settings {
+    versions: bool,
+    /// Days that deleted blobs stay.
+    days: Option<i64>,
+    /// Days that deleted containers stay.
+    container_days: Option<i64>,
+}
+
+fn settings(world: &World, account: &str) -> Settings {
+    let service =
+        resource(world, account).and_then(|account| super::storage_account::blob_service(world, account));
+    let Some(service) = service else { return Settings::default() };
+    let days = |name: &str| {
+        let policy = &service[name];
+        policy["days"].as_i64().filter(|_| policy["enabled"] == true)
+    };
+    Settings {
+        versions: service["isVersioningEnabled"] == true,
+        days: days("deleteRetentionPolicy"),
+        container_days: days("containerDeleteRetentionPolicy"),
+    }
 }
 
 impl Ask<'_> {
@@ -258,11 +435,49 @@ impl Ask<'_> {
         account.and_then(|account| account.containers.get(&self.container)).ok_or_else(container_not_found)
     }
 
+    fn snapshot(&self) -> Option<&str> {
+        self.request.query("snapshot").filter(|id| !id.is_empty())
+    }
+
+    fn version(&self) -> Option<&str> {
+        self.request.query("versionid").filter(|id| !id.is_empty())
+    }
+
+    /// Whether a snapshot or a version is asked for.
+    fn names_past(&self) -> bool {
+        self.snapshot().is_some() || self.version().is_some()
+    }
+
+    /// The blob, snapshot or version.
     fn blob<'w>(&self, world: &'w World) -> Result<&'w Blob, Response> {
-        self.container(world)?
-            .blobs
-            .get(&self.blob)
-            .ok_or_else(|| refuse(404, "BlobNotFound", "The specified blob does not exist."))
+        let container = self.container(world)?;
+        let current = container.blobs.get(&self.blob);
+        let past =
+            || container.past.get(&self.blob).into_iter().flatten().filter(|past| past.deleted.is_none());
+        let found = match (self.snapshot(), self.version()) {
+            (Some(id), _) => past().find(|past| past.is_snapshot(id)).map(|past| &past.blob),
+            (None, Some(id)) => current
+                .filter(|blob| blob.version.as_deref() == Some(id))
+                .or_else(|| past().find(|past| past.is_version(id)).map(|past| &past.blob)),
+            (None, None) => current,
+        };
+        found.ok_or_else(blob_not_found)
+    }
+
+    /// The same, to change what is no part of its content.
+    fn blob_mut<'w>(&self, world: &'w mut World) -> Result<&'w mut Blob, Response> {
+        let container = self.change(world)?.0;
+        let past = container.past.entry(self.blob.clone()).or_default();
+        let current = container.blobs.get_mut(&self.blob);
+        let mut past = past.iter_mut().filter(|past| past.deleted.is_none());
+        let found = match (self.snapshot(), self.version()) {
+            (Some(id), _) => past.find(|past| past.is_snapshot(id)).map(|past| &mut past.blob),
+            (None, Some(id)) => current
+                .filter(|blob| blob.version.as_deref() == Some(id))
+                .or_else(|| past.find(|past| past.is_version(id)).map(|past| &mut past.blob)),
+            (None, None) => current,
+        };
+        found.ok_or_else(blob_not_found)
     }
 
     /// The container, and an etag for what is about to be changed in it.
@@ -304,6 +519,10 @@ impl Ask<'_> {
     }
 }
 
+fn blob_not_found() -> Response {
+    refuse(404, "BlobNotFound", "The specified blob does not exist.")
+}
+
 fn container_not_found() -> Response {
     refuse(404, "ContainerNotFound", "The specified container does not exist.")
 }
@@ -320,14 +539,8 @@ pub(crate) fn put_container(world: &mut World, account: &str, name: &str, proper
     let account = world.blobs.accounts.entry(account.to_ascii_lowercase()).or_default();
     let etag = account.etag();
     let new = !account.containers.contains_key(name);
-    let container = account.containers.entry(name.to_owned()).or_insert_with(|| Container {
-        etag: etag.clone(),
-        modified: now,
-        metadata: BTreeMap::new(),
-        public: None,
-        blobs: BTreeMap::new(),
-        staged: BTreeMap::new(),
-    });
+    let container =
+        account.containers.entry(name.to_owned()).or_insert_with(|| Container::new(etag.clone(), now));
     container.etag = etag;
     container.modified = now;
     if let Some(metadata) = properties["metadata"].as_object() {
@@ -342,19 +555,37 @@ pub(crate) fn put_container(world: &mut World, account: &str, name: &str, proper
 }
 
 /// Resource Manager deletes a container; returns whether it was there.
-pub(crate) fn delete_container(world: &mut World, account: &str, name: &str) -> bool {
-    let account = world.blobs.accounts.get_mut(&account.to_ascii_lowercase());
-    account.is_some_and(|account| account.containers.remove(name).is_some())
+///
+/// # Errors
+/// The code and words of what is in the way: a lease.
+pub(crate) fn delete_container(
+    world: &mut World,
+    account: &str,
+    name: &str,
+) -> Result<bool, (&'static str, &'static str)> {
+    let account = account.to_ascii_lowercase();
+    let there = world.blobs.accounts.get(&account).and_then(|account| account.containers.get(name));
+    let Some(there) = there else { return Ok(false) };
+    if there.lease.active(world.now) {
+        return Err((
+            "LeaseIdMissing",
+            "There is currently a lease on the container and no lease ID was specified in the request.",
+        ));
+    }
+    containers::remove(world, &account, name);
+    Ok(true)
 }
 
 /// Names of an account's containers with their ARM `properties`, made by whichever plane.
 pub(crate) fn containers(world: &World, account: &str) -> Vec<(String, Value)> {
     let account = world.blobs.accounts.get(&account.to_ascii_lowercase());
     let containers = account.into_iter().flat_map(|account| &account.containers);
-    containers.map(|(name, container)| (name.clone(), arm_properties(container))).collect()
+    containers.map(|(name, container)| (name.clone(), arm_properties(container, world.now))).collect()
 }
 
-fn arm_properties(container: &Container) -> Value {
+fn arm_properties(container: &Container, now: Timestamp) -> Value {
+    let lease = container.lease.state(now);
+    let capital = |text: &str| format!("{}{}", text[..1].to_uppercase(), &text[1..]);
     let public = match container.public.as_deref() {
         Some("container") => "Container",
         Some("blob") => "Blob",
@@ -362,7 +593,7 @@ fn arm_properties(container: &Container) -> Value {
     };
     json!({
         "publicAccess": public, "metadata": container.metadata, "etag": container.etag,
-        "lastModifiedTime": stamp(container.modified), "leaseStatus": "Unlocked", "leaseState": "Available",
+        "lastModifiedTime": stamp(container.modified), "leaseStatus": capital(lease.status()), "leaseState": capital(lease.name()),
         "hasImmutabilityPolicy": false, "hasLegalHold": false, "deleted": false, "remainingRetentionDays": 0,
         "defaultEncryptionScope": "$account-encryption-key", "denyEncryptionScopeOverride": false,
         "immutableStorageWithVersioning": {"enabled": false},

@@ -33,17 +33,57 @@ pub(super) fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }
 
-/// Elements with nothing but text in them, in order, as `(name, text)`; `None` when it is no XML of that kind.
-pub(super) fn leaves(document: &str) -> Option<Vec<(String, String)>> {
+/// An element with what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Element {
+    pub(super) name: String,
+    /// Without space around it.
+    pub(super) text: String,
+    pub(super) children: Vec<Element>,
+}
+
+impl Element {
+    /// The first child of a name.
+    pub(super) fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// Its text.
+    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.as_str())
+    }
+}
+
+impl std::fmt::Display for Element {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<{}>", self.name)?;
+        if self.children.is_empty() {
+            write!(f, "{}", escape(&self.text))?;
+        }
+        for child in &self.children {
+            write!(f, "{child}")?;
+        }
+        write!(f, "</{}>", self.name)
+    }
+}
+
+/// Deeper than anything that storage takes.
+const DEPTH_MAX: usize = 16;
+
+/// A document's root; `None` when it is no XML of the kind that storage speaks.
+pub(super) fn read(document: &str) -> Option<Element> {
     let mut rest = document.trim_start_matches('\u{feff}').trim();
-    let mut open: Vec<(String, bool)> = Vec::new();
-    let mut leaves = Vec::new();
-    let mut text = String::new();
-    let mut rooted = false;
+    let mut open: Vec<Element> = Vec::new();
+    let mut root: Option<Element> = None;
     while !rest.is_empty() {
         let Some(after) = rest.strip_prefix('<') else {
             let end = rest.find('<').unwrap_or(rest.len());
-            text.push_str(&unescape(&rest[..end])?);
+            let text = unescape(&rest[..end])?;
+            match open.last_mut() {
+                Some(element) => element.text.push_str(&text),
+                None if text.trim().is_empty() => {}
+                None => return None,
+            }
             rest = &rest[end..];
             continue;
         };
@@ -61,36 +101,34 @@ pub(super) fn leaves(document: &str) -> Option<Vec<(String, String)>> {
             // No document types: they could name files and grow without end.
             return None;
         }
-        if let Some(name) = tag.strip_prefix('/') {
-            let (opened, is_leaf) = open.pop()?;
-            if opened != name.trim() {
+        let closed = if let Some(name) = tag.strip_prefix('/') {
+            let element = open.pop()?;
+            if element.name != name.trim() {
                 return None;
             }
-            if is_leaf && !open.is_empty() {
-                leaves.push((opened, text.trim().to_owned()));
-            }
-            text.clear();
-            continue;
-        }
-        let empty = tag.ends_with('/');
-        let name = tag.trim_end_matches('/').split_whitespace().next()?.to_owned();
-        if open.is_empty() && rooted {
-            return None;
-        }
-        rooted = true;
-        if let Some((_, is_leaf)) = open.last_mut() {
-            *is_leaf = false;
-        }
-        text.clear();
-        if empty {
-            if !open.is_empty() {
-                leaves.push((name, String::new()));
-            }
+            Some(element)
         } else {
-            open.push((name, true));
+            let name = tag.trim_end_matches('/').split_whitespace().next()?.to_owned();
+            let element = Element { name, ..Element::default() };
+            if root.is_some() || open.len() >= DEPTH_MAX {
+                return None;
+            }
+            if tag.ends_with('/') {
+                Some(element)
+            } else {
+                open.push(element);
+                None
+            }
+        };
+        if let Some(mut element) = closed {
+            element.text = element.text.trim().to_owned();
+            match open.last_mut() {
+                Some(parent) => parent.children.push(element),
+                None => root = Some(element),
+            }
         }
     }
-    (open.is_empty() && rooted).then_some(leaves)
+    root.filter(|_| open.is_empty())
 }
 
 fn unescape(text: &str) -> Option<String> {
@@ -125,11 +163,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaves_are_read_in_order() {
+    fn elements_are_read_in_order() {
         let list = "\u{feff}<?xml version='1.0'?>\n<BlockList>\n <Latest>QQ==</Latest><!-- c -->\n<Committed>Q&amp;Q</Committed><Latest/></BlockList>";
         let expected = [("Latest", "QQ=="), ("Committed", "Q&Q"), ("Latest", "")];
-        let read = leaves(list).unwrap();
-        assert_eq!(read.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect::<Vec<_>>(), expected);
+        let root = read(list).unwrap();
+        let read: Vec<_> = root.children.iter().map(|it| (it.name.as_str(), it.text.as_str())).collect();
+        assert_eq!((root.name.as_str(), read), ("BlockList", expected.to_vec()));
+        assert_eq!(super::read(&root.to_string()), Some(root));
     }
 
     #[test]
@@ -147,7 +187,7 @@ mod tests {
             "<a",
             "</a>",
         ] {
-            assert_eq!(leaves(bad), None, "{bad}");
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }

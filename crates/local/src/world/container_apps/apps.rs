@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{AppState, Revision, RevisionState, environments, revisions, stream, template};
+use super::{AppState, Revision, RevisionState, domains, environments, parts, revisions, stream, template};
 use crate::world::arm::id::Id;
 use crate::world::arm::kind::{
     Call, Change, Depth, Ending, Headers, Kind, Names, Place, Reply, Rules, Signs, USUAL, What,
@@ -53,35 +53,8 @@ struct Apps;
 
 impl Rules for Apps {
     fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
+        settle_in(world, change, "container app")?;
         let environment = environments::environment_of(&change.body).to_owned();
-        environments::must_take_apps(world, &environment)?;
-        if let Some(current) = &change.current
-            && !environments::environment_of(&current.body).eq_ignore_ascii_case(&environment)
-        {
-            return Err(Refusal::bad(
-                "ContainerAppEnvironmentIdChanged",
-                format!(
-                    "The environment of the container app '{}' cannot be changed after its creation.",
-                    change.id.name()
-                ),
-            ));
-        }
-        let home = world.arm.find(&environment).map(Resource::location).unwrap_or_default();
-        let own: String = change.body["location"]
-            .as_str()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .split_whitespace()
-            .collect();
-        if !home.is_empty() && own != home {
-            return Err(Refusal::bad(
-                "ContainerAppLocationMismatch",
-                format!(
-                    "The container app '{}' is in '{own}', its environment in '{home}': both must be in the same region.",
-                    change.id.name()
-                ),
-            ));
-        }
         let kept = change.private["secrets"].clone();
         let identities = identities(&change.body);
         let suffix = format!(".vault.localhost:{}", world.config.port);
@@ -90,6 +63,8 @@ impl Rules for Apps {
         properties["environmentId"] = json!(environment);
         let values = template::configuration(properties, &kept, change.patch, &identities, &suffix)?;
         template::template(properties)?;
+        template::profile(world, &environment, properties)?;
+        parts::check_volumes(world, &environment, properties)?;
         if !properties["template"]["revisionSuffix"].is_string()
             && let Some(template) = properties["template"].as_object_mut()
         {
@@ -97,7 +72,10 @@ impl Rules for Apps {
         }
         // az stumbles over nulls where a list or an object may stand.
         change.body = without_nulls(&change.body);
+        let before = change.current.as_ref().map(|current| &current.body);
+        domains::judge(world, change.id, &mut change.body, before)?;
         let properties = &change.body["properties"];
+        check_tcp(world, change.id, &environment, properties)?;
         revisions::judge(world, change.id, properties)?;
         put(&mut change.private, "secrets", Value::Object(values));
         Ok(())
@@ -169,6 +147,16 @@ impl Rules for Apps {
         if call.rest_is(&["getAuthToken"]) {
             return Some(Ok(stream::token(world, &found.id, &found.kind, found.text("/location"))));
         }
+        if call.rest_is(&["listCustomHostNameAnalysis"]) {
+            let host = call.request.query("customHostname").unwrap_or_default().to_ascii_lowercase();
+            if host.is_empty() {
+                return Some(Err(Refusal::bad(
+                    "InvalidCustomHostName",
+                    "The parameter 'customHostname' is missing.",
+                )));
+            }
+            return Some(Ok(Response::json(200, &domains::analyse(world, found, &host))));
+        }
         let stop = call.rest_is(&["stop"]);
         if stop || call.rest_is(&["start"]) {
             let id = found.id.clone();
@@ -193,8 +181,81 @@ impl Rules for Apps {
     }
 }
 
+/// Refuses an app or job whose environment is not there, not ready, another than before, or elsewhere.
+pub(super) fn settle_in(world: &World, change: &Change, what: &str) -> Result<(), Refusal> {
+    let environment = environments::environment_of(&change.body);
+    environments::must_take_apps(world, environment)?;
+    let name = change.id.name();
+    if let Some(current) = &change.current
+        && !environments::environment_of(&current.body).eq_ignore_ascii_case(environment)
+    {
+        return Err(Refusal::bad(
+            "ContainerAppEnvironmentIdChanged",
+            format!("The environment of the {what} '{name}' cannot be changed after its creation."),
+        ));
+    }
+    let home = world.arm.find(environment).map(Resource::location).unwrap_or_default();
+    let own = crate::world::arm::subscriptions::normal(change.body["location"].as_str().unwrap_or_default());
+    if !home.is_empty() && own != home {
+        return Err(Refusal::bad(
+            "ContainerAppLocationMismatch",
+            format!(
+                "The {what} '{name}' is in '{own}', its environment in '{home}': both must be in the same region."
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// TCP from outside needs a network of one's own, and a port that no other app of the environment has.
+fn check_tcp(world: &World, id: &Id, environment: &str, properties: &Value) -> Result<(), Refusal> {
+    let ingress = &properties["configuration"]["ingress"];
+    let ports = |ingress: &Value| -> Vec<u64> {
+        let own = match ingress["transport"].as_str() {
+            Some("Tcp") => {
+                ingress["exposedPort"].as_u64().filter(|port| *port > 0).or(ingress["targetPort"].as_u64())
+            }
+            _ => None,
+        };
+        let more = ingress["additionalPortMappings"].as_array().into_iter().flatten();
+        let more = more.filter_map(|port| port["exposedPort"].as_u64().or(port["targetPort"].as_u64()));
+        own.into_iter().chain(more).collect()
+    };
+    let outside = (ingress["transport"] == "Tcp" && ingress["external"] == true)
+        || ingress["additionalPortMappings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|port| port["external"] == true);
+    if outside && !environments::has_network(world, environment) {
+        return Err(Refusal::bad(
+            "ContainerAppTcpRequiresVnet",
+            "Applications with external TCP ingress can only be deployed to Container App Environments that have a custom VNET. Set ingress traffic to 'Limited to Container Apps Environment' if you want to deploy to a Container App Environment without custom VNET.",
+        ));
+    }
+    let own = ports(ingress);
+    for other in world.arm.of_kind("Microsoft.App/containerApps") {
+        let near = environments::environment_of(&other.body).eq_ignore_ascii_case(environment);
+        if !near || other.id.key() == id.key() {
+            continue;
+        }
+        if let Some(port) =
+            ports(&other.properties()["configuration"]["ingress"]).iter().find(|port| own.contains(port))
+        {
+            return Err(Refusal::bad(
+                "ContainerAppExposedPortConflict",
+                format!(
+                    "The exposed port {port} is in use by the container app '{}' in the same environment.",
+                    other.id.name()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Ids of the identities an app has, lower case; `system` for its own.
-fn identities(body: &Value) -> BTreeSet<String> {
+pub(super) fn identities(body: &Value) -> BTreeSet<String> {
     let identity = &body["identity"];
     let kinds = identity["type"].as_str().unwrap_or_default().to_ascii_lowercase();
     let assigned = identity["userAssignedIdentities"].as_object().into_iter().flatten();
@@ -216,7 +277,7 @@ pub(super) fn host(app: &Resource, domain: &str) -> String {
     }
 }
 
-fn list_secrets(app: &Resource) -> Response {
+pub(super) fn list_secrets(app: &Resource) -> Response {
     let secrets = app.properties()["configuration"]["secrets"].as_array().into_iter().flatten();
     let value: Vec<Value> = secrets
         .map(|secret| {
@@ -268,7 +329,7 @@ fn below_revisions(world: &mut World, call: &Call) -> Result<Response, Refusal> 
         ("activate" | "deactivate" | "restart", None, Method::Post) => {
             let name = revision.name.clone();
             revisions::steer(world, &key, &name, &word)?;
-            let said = format!("{}{} requested", word[..1].to_uppercase(), &word[1..]);
+            let said = format!("{}{} succeeded", word[..1].to_uppercase(), &word[1..]);
             Ok(Response::json(200, &json!(said)))
         }
         _ => Err(Refusal::missing("NotFound", format!("The revision has no '{word}'."))),

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::workload::{
-    App, Container, Cors, Desired, Ingress, Probe, ProbeHow, ProbeKind, Restriction, Scale, Unresolved,
-    Workload,
+    App, Container, Cors, Desired, Ingress, Probe, ProbeHow, ProbeKind, Restriction, Run, Scale, Target,
+    Unresolved, Workload,
 };
-use super::{AppState, Revision, RevisionState, apps, environments, revisions, template};
+use super::{
+    AppState, Execution, JobState, Revision, RevisionState, apps, environments, revisions, template,
+};
 use crate::world::arm::Resource;
 use crate::world::{Hidden, World, keyvault};
 
@@ -37,7 +39,38 @@ pub fn desired(world: &World) -> Desired {
     let apps = world.arm.of_kind("Microsoft.App/containerApps").filter(|app| app.state != "Deleting");
     Desired {
         apps: apps.filter_map(|app| desired_app(world, app, world.apps.apps.get(&app.id.key())?)).collect(),
+        runs: world.apps.jobs.iter().flat_map(|(key, state)| runs(world, key, state)).collect(),
     }
+}
+
+/// Executions of a job that should run.
+fn runs(world: &World, key: &str, state: &JobState) -> Vec<Run> {
+    let running: Vec<&Execution> = state.executions.iter().filter(|execution| execution.runs()).collect();
+    let job = world.arm.find(key).filter(|job| job.state != "Deleting" && !running.is_empty());
+    let Some(job) = job else { return Vec::new() };
+    let Some(domain) = environments::domain(world, environments::environment_of(&job.body)) else {
+        return Vec::new();
+    };
+    let secrets = secrets(world, job);
+    let containers = |template: &Value, list: &str| -> Vec<Container> {
+        let all = template[list].as_array().into_iter().flatten();
+        all.map(|value| Container { probes: Vec::new(), ..container(value, &secrets, None) }).collect()
+    };
+    running
+        .into_iter()
+        .map(|execution| Run {
+            job: key.to_owned(),
+            name: job.id.name().to_owned(),
+            execution: execution.name.clone(),
+            domain: domain.to_owned(),
+            init: containers(&execution.template, "initContainers"),
+            containers: containers(&execution.template, "containers"),
+            parallelism: execution.parallelism,
+            completions: execution.completions,
+            retries: execution.retries,
+            timeout: Duration::from_secs(execution.timeout),
+        })
+        .collect()
 }
 
 /// Apps with an ingress that is reachable from outside: name and host name by id in lower case.
@@ -175,6 +208,7 @@ fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
             .is_some_and(|affinity| affinity.eq_ignore_ascii_case("sticky")),
         traffic: revisions::traffic(app, state),
         hosts,
+        tcp: tcp(ingress),
         restrictions: ingress["ipSecurityRestrictions"]
             .as_array()
             .into_iter()
@@ -196,6 +230,20 @@ fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
             }
         }),
     }
+}
+
+/// Ports that an app has in its environment for TCP.
+fn tcp(ingress: &Value) -> Vec<(u16, Option<u16>)> {
+    let port =
+        |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+    let main = (ingress["transport"] == "Tcp")
+        .then(|| port(&ingress["exposedPort"]).or_else(|| port(&ingress["targetPort"])))
+        .flatten();
+    let more = ingress["additionalPortMappings"].as_array().into_iter().flatten().filter_map(|mapping| {
+        let target = port(&mapping["targetPort"])?;
+        Some((port(&mapping["exposedPort"]).unwrap_or(target), Some(target)))
+    });
+    main.map(|port| (port, None)).into_iter().chain(more).collect()
 }
 
 fn workload(
@@ -334,31 +382,42 @@ fn scale(world: &World, template: &Value, ingress: bool) -> Scale {
         scale[name].as_u64().and_then(|value| u32::try_from(value).ok()).unwrap_or(default)
     };
     let rules = scale["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let metadata = |rule: &Value| -> Option<u32> {
-        let text = &rule["metadata"]["concurrentRequests"];
+    let metadata = |rule: &Value, name: &str| -> Option<u32> {
+        let text = &rule["metadata"][name];
         text.as_str()
             .and_then(|text| text.parse().ok())
             .or_else(|| text.as_u64().and_then(|value| u32::try_from(value).ok()))
     };
-    let http = rules.iter().find(|rule| rule["http"].is_object());
-    let concurrency = match http {
-        Some(rule) => Some(metadata(&rule["http"]).unwrap_or(10)),
-        // Without rules, an app with ingress has one for HTTP.
-        None => (rules.is_empty() && ingress).then_some(10),
+    let named = |rule: &Value| rule["custom"]["type"].as_str().unwrap_or_default().to_ascii_lowercase();
+    let by_load = rules.iter().find_map(|rule| match (&rule["http"], &rule["tcp"]) {
+        (http, _) if http.is_object() => Some(metadata(http, "concurrentRequests").unwrap_or(10)),
+        (_, tcp) if tcp.is_object() => Some(metadata(tcp, "concurrentConnections").unwrap_or(10)),
+        _ => None,
+    });
+    // Without rules, an app with ingress has one for HTTP.
+    let concurrency = by_load.or_else(|| (rules.is_empty() && ingress).then_some(10));
+    let target = |kind: &str| {
+        let rule = rules.iter().find(|rule| named(rule) == kind)?;
+        let metadata = &rule["custom"]["metadata"];
+        let (value, way) = (metadata["value"].as_str()?, metadata["type"].as_str().unwrap_or("Utilization"));
+        if way.eq_ignore_ascii_case("AverageValue") {
+            return match kind {
+                "memory" => template::memory_mib(value).map(Target::Average),
+                _ => match value.strip_suffix('m') {
+                    Some(thousandths) => {
+                        thousandths.parse::<f64>().ok().map(|it| Target::Average(it / 1000.0))
+                    }
+                    None => value.parse().ok().map(Target::Average),
+                },
+            };
+        }
+        value.parse().ok().filter(|value| *value > 0.0).map(Target::Utilization)
     };
     let unmodelled = rules
         .iter()
-        .filter(|rule| !rule["http"].is_object())
-        .map(|rule| {
-            let custom = rule["custom"]["type"].as_str().unwrap_or_default();
-            if rule["tcp"].is_object() {
-                "tcp".into()
-            } else if rule["azureQueue"].is_object() {
-                "azure-queue".into()
-            } else {
-                custom.to_owned()
-            }
-        })
+        .filter(|rule| !rule["http"].is_object() && !rule["tcp"].is_object())
+        .map(|rule| if rule["azureQueue"].is_object() { "azure-queue".to_owned() } else { named(rule) })
+        .filter(|kind| kind != "cpu" && kind != "memory")
         .collect();
     let cooldown = scale["cooldownPeriod"].as_u64().unwrap_or(300) as f64;
     // Never so short that a person who looks at it twice wakes it twice.
@@ -367,6 +426,8 @@ fn scale(world: &World, template: &Value, ingress: bool) -> Scale {
         min: number("minReplicas", 0),
         max: number("maxReplicas", 10).max(1),
         concurrency,
+        cpu: target("cpu"),
+        memory: target("memory"),
         cooldown: Duration::from_secs_f64(cooldown),
         unmodelled,
     }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::stream;
 use crate::world::arm::id::Id;
-use crate::world::arm::kind::{Call, Change, Depth, Kind, Names, Place, Rules, Signs, USUAL};
+use crate::world::arm::kind::{Call, Change, Depth, Kind, Names, Place, Replies, Reply, Rules, Signs, USUAL};
 use crate::world::arm::refusal::Refusal;
+use crate::world::arm::subscriptions::normal;
 use crate::world::arm::{Resource, default, put, take};
 use crate::world::{Method, Response, World, chance};
 
@@ -24,7 +25,8 @@ pub(super) const KIND: Kind = Kind {
     },
     place: Place::Regional,
     seconds: [60.0, 20.0, 60.0],
-    replies: USUAL,
+    // az takes a 201 without the header for a failure: what ends within the request is a 200.
+    replies: Replies { create: Reply { done: 200, ..USUAL.create }, ..USUAL },
     busy: "ManagedEnvironmentOperationInProgress",
     computed: &[
         "properties.defaultDomain",
@@ -51,13 +53,21 @@ impl Rules for Environments {
     fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
         check_logs(change)?;
         check_profiles(&change.body["properties"])?;
+        check_network(world, change)?;
         let key = change.id.key();
+        let inside = change.body["properties"]["vnetConfiguration"]["internal"] == true;
         let domain =
             default_domain(world.config.seed, &key, change.body["location"].as_str().unwrap_or_default());
         let address = chance::digest(world.config.seed, &format!("address {key}"), 0);
         for (name, value) in [
             ("defaultDomain", json!(domain)),
-            ("staticIp", json!(format!("20.{}.{}.{}", address[0], address[1], address[2].max(1)))),
+            (
+                "staticIp",
+                json!(match inside {
+                    true => format!("10.{}.{}.{}", address[0], address[1], address[2].max(4)),
+                    false => format!("20.{}.{}.{}", address[0], address[1], address[2].max(1)),
+                }),
+            ),
             ("zoneRedundant", json!(false)),
             ("kedaConfiguration", json!({"version": "2.17.2"})),
             ("daprConfiguration", json!({"version": "1.13.6-msft.6"})),
@@ -73,21 +83,23 @@ impl Rules for Environments {
 
     fn may_delete(&self, world: &World, resource: &Resource) -> Result<(), Refusal> {
         let key = resource.id.key();
-        let mut apps = world
-            .arm
-            .of_kind("Microsoft.App/containerApps")
-            .filter(|app| environment_of(&app.body).to_ascii_lowercase() == key);
-        match apps.next() {
-            None => Ok(()),
-            Some(app) => Err(Refusal::conflict(
-                "ManagedEnvironmentNotEmpty",
-                format!(
-                    "The managed environment '{}' cannot be deleted while it has container apps, such as '{}'. Delete these first.",
-                    resource.id.name(),
-                    app.id.name()
-                ),
-            )),
+        for (kind, code, plural) in [
+            ("Microsoft.App/containerApps", "ManagedEnvironmentHasContainerApps", "ContainerApps"),
+            ("Microsoft.App/jobs", "ManagedEnvironmentHasJobs", "Jobs"),
+        ] {
+            let left = world.arm.of_kind(kind);
+            let left = left.filter(|app| environment_of(&app.body).eq_ignore_ascii_case(&key)).count();
+            if left > 0 {
+                return Err(Refusal::conflict(
+                    code,
+                    format!(
+                        "The specified environment {} cannot be deleted because it still contains {left} {plural}.",
+                        resource.id.name()
+                    ),
+                ));
+            }
         }
+        Ok(())
     }
 
     fn view(&self, world: &World, resource: &Resource, body: &mut Value) {
@@ -108,12 +120,48 @@ impl Rules for Environments {
         if call.rest_is(&["getAuthToken"]) && call.request.method == Method::Post {
             return Some(Ok(stream::token(world, &found.id, &found.kind, found.text("/location"))));
         }
+        if call.rest_is(&["usages"]) && call.request.method == Method::Get {
+            let (cores, gpus) = (cores(world, &call.id.key()), 0.0);
+            let value = json!([
+                usage("ManagedEnvironmentConsumptionCores", "Consumption Cores", cores, 100.0),
+                usage("ManagedEnvironmentGeneralPurposeCores", "General Purpose Cores", 0.0, 100.0),
+                usage("ManagedEnvironmentMemoryOptimizedCores", "Memory Optimized Cores", 0.0, 50.0),
+                usage("ManagedEnvironmentComputeOptimizedCores", "Compute Optimized Cores", 0.0, 0.0),
+                usage("ManagedEnvironmentConsumptionT4Gpus", "Consumption T4 Gpus", gpus, 0.0),
+            ]);
+            return Some(Ok(Response::json(200, &json!({"value": value}))));
+        }
+        if call.rest_is(&["workloadProfileStates"]) && call.request.method == Method::Get {
+            let profiles = found.properties()["workloadProfiles"].as_array().into_iter().flatten();
+            let value: Vec<Value> = profiles
+                .map(|profile| {
+                    let name = profile["name"].as_str().unwrap_or_default();
+                    json!({
+                        "id": format!("{}/workloadProfileStates/{name}", call.id),
+                        "name": name,
+                        "type": "Microsoft.App/managedEnvironments/workloadProfileStates",
+                        "properties": {
+                            "minimumCount": profile["minimumCount"].as_u64().unwrap_or(0),
+                            "maximumCount": profile["maximumCount"].as_u64().unwrap_or(0),
+                            "currentCount": profile["minimumCount"].as_u64().unwrap_or(0),
+                        },
+                    })
+                })
+                .collect();
+            return Some(Ok(Response::json(200, &json!({"value": value}))));
+        }
         if call.rest_is(&["checkNameAvailability"]) && call.request.method == Method::Post {
             let name = call.body["name"].as_str().unwrap_or_default();
-            let taken = world.arm.of_kind("Microsoft.App/containerApps").any(|app| {
-                app.id.name().eq_ignore_ascii_case(name)
-                    && environment_of(&app.body).eq_ignore_ascii_case(&call.id.key())
-            });
+            let kind = call.body["type"].as_str().unwrap_or_default().to_ascii_lowercase();
+            let taken = match kind.rsplit('/').next() {
+                Some(part @ ("certificates" | "managedcertificates" | "daprcomponents")) => {
+                    world.arm.find(&call.id.child(part, name).key()).is_some()
+                }
+                _ => world.arm.of_kind("Microsoft.App/containerApps").any(|app| {
+                    app.id.name().eq_ignore_ascii_case(name)
+                        && environment_of(&app.body).eq_ignore_ascii_case(&call.id.key())
+                }),
+            };
             let answer = if taken {
                 json!({"nameAvailable": false, "reason": "AlreadyExists", "message": format!("The name '{name}' is in use in this environment.")})
             } else {
@@ -122,6 +170,165 @@ impl Rules for Environments {
             return Some(Ok(Response::json(200, &answer)));
         }
         None
+    }
+
+    fn provide(&self, world: &mut World, call: &Call) -> Option<Result<Response, Refusal>> {
+        let (get, post) = (call.request.method == Method::Get, call.request.method == Method::Post);
+        if post && call.rest_is(&["getCustomDomainVerificationId"]) {
+            return Some(Ok(Response::json(200, &json!(verification_id(world)))));
+        }
+        if get && call.rest_is(&["locations", "*", "usages"]) {
+            let place = normal(call.rest[1]);
+            let here = world.arm.of_kind(KIND.name).filter(|found| found.location() == place).count();
+            let value =
+                json!([usage("ManagedEnvironmentCount", "Managed Environment Count", here as f64, 15.0)]);
+            return Some(Ok(Response::json(200, &json!({"value": value}))));
+        }
+        if get && call.rest_is(&["locations", "*", "availableManagedEnvironmentsWorkloadProfileTypes"]) {
+            let value: Vec<Value> = PROFILES.iter().map(|(name, category, cores, memory)| json!({
+                "id": format!("{}/providers/Microsoft.App/locations/{}/availableManagedEnvironmentsWorkloadProfileTypes/{name}", call.id, call.rest[1]),
+                "name": name,
+                "type": "Microsoft.App/availableManagedEnvironmentsWorkloadProfileTypes",
+                "properties": {"category": category, "applicability": "LocationDefault", "cores": cores, "memoryGiB": memory, "displayName": name},
+            })).collect();
+            return Some(Ok(Response::json(200, &json!({"value": value}))));
+        }
+        None
+    }
+}
+
+/// Workload profiles by name: category, cores, gibibytes.
+const PROFILES: &[(&str, &str, u32, u32)] = &[
+    ("Consumption", "Consumption", 4, 8),
+    ("D4", "GeneralPurpose", 4, 16),
+    ("D8", "GeneralPurpose", 8, 32),
+    ("D16", "GeneralPurpose", 16, 64),
+    ("D32", "GeneralPurpose", 32, 128),
+    ("E4", "MemoryOptimized", 4, 32),
+    ("E8", "MemoryOptimized", 8, 64),
+    ("E16", "MemoryOptimized", 16, 128),
+    ("E32", "MemoryOptimized", 32, 256),
+    ("Consumption-GPU-NC24-A100", "Consumption", 24, 220),
+    ("Consumption-GPU-NC8as-T4", "Consumption", 8, 56),
+    ("NC24-A100", "GPU", 24, 220),
+    ("NC48-A100", "GPU", 48, 440),
+    ("NC96-A100", "GPU", 96, 880),
+    ("Flex", "Consumption", 4, 16),
+];
+
+fn usage(name: &str, shown: &str, current: f64, limit: f64) -> Value {
+    json!({"name": {"value": name, "localizedValue": shown}, "unit": "Count", "currentValue": current, "limit": limit})
+}
+
+/// Cores of the replicas that run in an environment.
+fn cores(world: &World, environment: &str) -> f64 {
+    let apps = world.arm.of_kind("Microsoft.App/containerApps");
+    apps.filter(|app| environment_of(&app.body).eq_ignore_ascii_case(environment))
+        .filter_map(|app| world.apps.apps.get(&app.id.key()))
+        .flat_map(|state| state.revisions.iter().filter(|revision| revision.active))
+        .map(|revision| {
+            let containers = revision.template["containers"].as_array().into_iter().flatten();
+            let each: f64 = containers.filter_map(|container| container["resources"]["cpu"].as_f64()).sum();
+            each * revision.replicas.len() as f64
+        })
+        .fold(0.0, |sum, cores| sum + cores)
+}
+
+/// Whether an environment is reachable from its network only.
+pub(super) fn internal(world: &World, environment: &str) -> bool {
+    world
+        .arm
+        .find(environment)
+        .is_some_and(|found| found.properties()["vnetConfiguration"]["internal"] == true)
+}
+
+/// Whether an environment is in a network of its owner's.
+pub(super) fn has_network(world: &World, environment: &str) -> bool {
+    world
+        .arm
+        .find(environment)
+        .is_some_and(|found| !found.text("/properties/vnetConfiguration/infrastructureSubnetId").is_empty())
+}
+
+/// The subnet of an environment: there, near, big enough, delegated as the environment's kind asks, and fixed.
+fn check_network(world: &World, change: &Change) -> Result<(), Refusal> {
+    let wrong = |why: String| {
+        Err(Refusal::bad(
+            "ManagedEnvironmentInvalidNetworkConfiguration",
+            format!("The environment network configuration is invalid: {why}"),
+        ))
+    };
+    let network = &change.body["properties"]["vnetConfiguration"];
+    let subnet = network["infrastructureSubnetId"].as_str().unwrap_or_default();
+    if let Some(current) = &change.current {
+        let before = &current.properties()["vnetConfiguration"];
+        let kept = before["infrastructureSubnetId"].as_str().unwrap_or_default().eq_ignore_ascii_case(subnet)
+            && (before["internal"] == true) == (network["internal"] == true);
+        return if kept {
+            Ok(())
+        } else {
+            wrong("The virtual network of an environment cannot be changed after its creation.".into())
+        };
+    }
+    if subnet.is_empty() {
+        return if network["internal"] == true {
+            wrong("An internal environment needs an infrastructureSubnetId.".into())
+        } else {
+            Ok(())
+        };
+    }
+    let id = Id::parse(subnet)
+        .filter(|id| id.kind().eq_ignore_ascii_case("Microsoft.Network/virtualNetworks/subnets"));
+    let vnet = id.as_ref().and_then(Id::parent).and_then(|vnet| world.arm.find(&vnet.key()));
+    let inline = vnet.zip(id.as_ref()).and_then(|(vnet, id)| {
+        let all = vnet.properties()["subnets"].as_array().into_iter().flatten();
+        all.clone()
+            .find(|known| known["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(id.name())))
+    });
+    let own = id.as_ref().and_then(|id| world.arm.find(&id.key())).map(Resource::properties);
+    let Some(found) = own.or(inline.map(|inline| &inline["properties"])) else {
+        return wrong("The subnet and its addressPrefix could not be found.".into());
+    };
+    if vnet
+        .is_some_and(|vnet| vnet.location() != normal(change.body["location"].as_str().unwrap_or_default()))
+    {
+        return wrong("The virtual network must be in the region of the environment.".into());
+    }
+    let prefix = found["addressPrefix"].as_str().or_else(|| found["addressPrefixes"][0].as_str());
+    let bits =
+        prefix.and_then(|prefix| prefix.split_once('/')).and_then(|(_, bits)| bits.parse::<u32>().ok());
+    let profiles =
+        change.body["properties"]["workloadProfiles"].as_array().is_some_and(|all| !all.is_empty());
+    let least = if profiles { 27 } else { 23 };
+    if bits.is_none_or(|bits| bits > least) {
+        return wrong(format!("Provided subnet must have a size of at least /{least}"));
+    }
+    let delegated = found["delegations"][0]["properties"]["serviceName"].as_str().unwrap_or_default();
+    let ours = delegated.eq_ignore_ascii_case("Microsoft.App/environments");
+    if profiles && !ours {
+        return Err(Refusal::bad(
+            "ManagedEnvironmentSubnetDelegationError",
+            "The subnet of the environment must be delegated to the service 'Microsoft.App/environments'.",
+        ));
+    }
+    if !profiles && !delegated.is_empty() {
+        return Err(Refusal::bad(
+            "ManagedEnvironmentSubnetIsDelegated",
+            format!("The subnet of the environment must not be delegated, and is to '{delegated}'."),
+        ));
+    }
+    let taken = world.arm.of_kind(KIND.name).find(|other| {
+        other.text("/properties/vnetConfiguration/infrastructureSubnetId").eq_ignore_ascii_case(subnet)
+    });
+    match taken {
+        Some(other) => Err(Refusal::bad(
+            "ManagedEnvironmentSubnetInUse",
+            format!(
+                "The subnet is in use by the environment '{}': each environment needs one of its own.",
+                other.id.name()
+            ),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -175,6 +382,25 @@ fn check_profiles(properties: &Value) -> Result<(), Refusal> {
                 "InvalidWorkloadProfile",
                 format!(
                     "The workload profile '{name}' is invalid: each needs a name of its own and a workloadProfileType."
+                ),
+            ));
+        }
+        let Some((_, category, ..)) = PROFILES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(kind))
+        else {
+            return Err(Refusal::bad(
+                "InvalidWorkloadProfileType",
+                format!(
+                    "The workload profile type '{kind}' of the workload profile '{name}' is not supported."
+                ),
+            ));
+        };
+        let (least, most) = (profile["minimumCount"].as_u64(), profile["maximumCount"].as_u64());
+        let counted = *category != "Consumption";
+        if counted && (most.is_none() || least.unwrap_or(0) > most.unwrap_or(0)) {
+            return Err(Refusal::bad(
+                "InvalidWorkloadProfile",
+                format!(
+                    "The workload profile '{name}' needs a minimumCount and a maximumCount that is not below it."
                 ),
             ));
         }

@@ -272,6 +272,7 @@ pub(super) fn observe(world: &mut World, observation: Observation) {
             revision.replicas.remove(&replica);
         }
         Seen::Scaled { replicas } => revision.wanted = replicas,
+        Seen::Finished { .. } => {}
         Seen::Ready => {
             if revision.state != State::Provisioning {
                 return;
@@ -310,11 +311,6 @@ fn end(world: &mut World, app: &str, name: &str, result: Result<(), Refusal>) {
 /// `activate`, `deactivate`, `restart`.
 pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Result<(), Refusal> {
     let now = world.now;
-    let found = world
-        .arm
-        .find(app)
-        .map(|app| traffic_entries(app).filter(|(entry, weight)| *entry == name && *weight > 0).count());
-    let single = world.arm.find(app).is_none_or(single);
     let Some(state) = world.apps.apps.get_mut(app) else { return Ok(()) };
     let Some(revision) = state.find_mut(name) else { return Ok(()) };
     match what {
@@ -325,14 +321,7 @@ pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Res
             revision.last_active = None;
         }
         "deactivate" if revision.active => {
-            if !single && found.is_some_and(|entries| entries > 0) {
-                return Err(Refusal::bad(
-                    "RevisionTakesTraffic",
-                    format!(
-                        "The revision '{name}' takes traffic and cannot be deactivated: move its traffic first."
-                    ),
-                ));
-            }
+            // Its entry in the traffic configuration stays, and leads nowhere.
             revision.active = false;
             revision.last_active = Some(now);
         }
@@ -351,17 +340,6 @@ pub(super) fn steer(world: &mut World, app: &str, name: &str, what: &str) -> Res
         _ => {}
     }
     Ok(())
-}
-
-/// Named entries of the traffic configuration.
-fn traffic_entries(app: &Resource) -> impl Iterator<Item = (&str, u32)> {
-    let entries = app.properties()["configuration"]["ingress"]["traffic"].as_array().into_iter().flatten();
-    entries.filter_map(|entry| {
-        Some((
-            entry["revisionName"].as_str()?,
-            u32::try_from(entry["weight"].as_u64().unwrap_or(0)).unwrap_or(0),
-        ))
-    })
 }
 
 /// Where the app's own address leads now: shares by revision. In multiple mode traffic moves by itself only where an

@@ -59,7 +59,7 @@ pub(super) fn token(world: &World, id: &Id, kind: &str, location: &str) -> Respo
 /// Reads a request for a log stream: `None` when its path is no stream's, else what is wanted or the refusal.
 ///
 /// `/subscriptions/S/resourceGroups/G/containerApps/N/revisions/R/replicas/P/containers/C/logstream` as Azure has it;
-/// the same without what follows the app for all its replicas (ours); `…/containerApps/N/eventstream` for what the
+/// `…/jobs/N/executions/E/replicas/…` for jobs; the same without what follows the app for all its replicas (ours); `…/containerApps/N/eventstream` for what the
 /// platform says.
 pub fn stream(world: &World, request: &Request) -> Option<Result<LogQuery, Response>> {
     let segments: Vec<&str> = request.path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -76,8 +76,13 @@ pub fn stream(world: &World, request: &Request) -> Option<Result<LogQuery, Respo
         |wanted: &str| names.next().flatten().filter(|(part, _)| part == wanted).map(|(_, name)| name);
     let group = Id { group: None, ..Id::subscription(&next("subscriptions")?) };
     let group = Id { group: Some(next("resourcegroups")?), ..group };
-    let app = group.provider("Microsoft.App/containerApps", &next("containerapps")?).key();
-    let (revision, replica, container) = (next("revisions"), next("replicas"), next("containers"));
+    let job = segments.get(4).is_some_and(|part| part.eq_ignore_ascii_case("jobs"));
+    let (kind, part, run) = match job {
+        true => ("Microsoft.App/jobs", "jobs", "executions"),
+        false => ("Microsoft.App/containerApps", "containerapps", "revisions"),
+    };
+    let app = group.provider(kind, &next(part)?).key();
+    let (revision, replica, container) = (next(run), next("replicas"), next("containers"));
 
     let bearer = request.header("authorization").and_then(entra::bearer_of);
     let claims = bearer.and_then(|token| entra::open(world, token));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::world::World;
 use crate::world::arm::refusal::Refusal;
 
 /// Azure's form for a field that is wrong.
@@ -63,7 +64,29 @@ pub(super) fn template(properties: &mut Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn secret_names(properties: &Value) -> BTreeSet<String> {
+/// Refuses a workload profile that the environment does not have.
+pub(super) fn profile(world: &World, environment: &str, properties: &Value) -> Result<(), Refusal> {
+    let Some(name) = properties["workloadProfileName"].as_str().filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    let profiles = world.arm.find(environment).map(|found| &found.properties()["workloadProfiles"]);
+    let has = profiles
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|profile| profile["name"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(name)));
+    // An environment without profiles has the one that bills by use.
+    let none = profiles.and_then(Value::as_array).is_none_or(Vec::is_empty);
+    if has || (none && name.eq_ignore_ascii_case("Consumption")) {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "WorkloadProfileNotFound",
+        format!("The workload profile '{name}' was not found in the managed environment '{environment}'."),
+    ))
+}
+
+pub(super) fn secret_names(properties: &Value) -> BTreeSet<String> {
     let secrets = properties["configuration"]["secrets"].as_array().into_iter().flatten();
     secrets.filter_map(|secret| secret["name"].as_str()).map(str::to_owned).collect()
 }
@@ -252,6 +275,16 @@ fn check_scale(template: &mut Value) -> Result<(), Refusal> {
             .into_iter()
             .filter(|kind| rule[*kind].is_object())
             .count();
+        let metadata =
+            ["http", "tcp", "custom"].into_iter().find_map(|kind| rule[kind]["metadata"].as_object());
+        if let Some((name, value)) = metadata.into_iter().flatten().find(|(_, value)| !value.is_string()) {
+            return Err(Refusal::bad(
+                "ContainerAppInvalidSchema",
+                format!(
+                    "Invalid request body for container app: the scale rule's metadata '{name}' is {value}, and must be a string."
+                ),
+            ));
+        }
         if kinds != 1 {
             return Err(invalid(
                 &format!("template.scale.rules.{name}"),
@@ -318,7 +351,7 @@ pub(super) fn configuration(
             && name.ends_with(|sign: char| sign.is_ascii_alphanumeric());
         if !proper || !seen.insert(name.clone()) {
             return Err(Refusal::bad(
-                "ContainerAppSecretNameInvalid",
+                "ContainerAppInvalidSecretName",
                 format!(
                     "Invalid Request: Container app secret name '{name}' is invalid or used twice. A name must consist of lower case alphanumeric characters, '-' or '.', and start and end with an alphanumeric character."
                 ),
@@ -367,10 +400,12 @@ pub(super) fn configuration(
         let server = registry["server"].as_str().unwrap_or_default();
         let identity = registry["identity"].as_str().unwrap_or_default();
         assigned(identity, &format!("the registry '{server}'"))?;
-        if server.is_empty() {
+        if server.is_empty() || server.contains("://") || server.contains('/') {
             return Err(Refusal::bad(
-                "ContainerAppRegistryServerInvalid",
-                "A registry of the container app has no server.",
+                "ContainerAppInvalidRegistryServerValue",
+                format!(
+                    "The registry server '{server}' is invalid: it is a host name with or without a port."
+                ),
             ));
         }
         let password = registry["passwordSecretRef"].as_str().unwrap_or_default();
@@ -382,6 +417,13 @@ pub(super) fn configuration(
         }
     }
     if configuration["ingress"].is_object() {
+        let sticky = configuration["ingress"]["stickySessions"]["affinity"].as_str().unwrap_or("none");
+        if mode != "Single" && sticky.eq_ignore_ascii_case("sticky") {
+            return Err(Refusal::bad(
+                "ContainerAppInvalidIngressStickySessionRevisionMode",
+                "Ingress sticky sessions are only supported in single revision mode.",
+            ));
+        }
         ingress(&mut configuration["ingress"])?;
     }
     Ok(values)
@@ -414,6 +456,32 @@ fn ingress(ingress: &mut Value) -> Result<(), Refusal> {
                 )));
             }
         }
+    }
+    for (name, known) in [
+        ("clientCertificateMode", &["ignore", "accept", "require"][..]),
+        ("stickySessions.affinity", &["sticky", "none"][..]),
+    ] {
+        let given = crate::world::arm::at(ingress, name).and_then(Value::as_str);
+        if let Some(given) =
+            given.filter(|given| !known.iter().any(|known| known.eq_ignore_ascii_case(given)))
+        {
+            return Err(bad(format!(
+                "The ingress {name} '{given}' is invalid. Allowed values: {}.",
+                known.join(", ")
+            )));
+        }
+    }
+    let exposed = &ingress["exposedPort"];
+    if exposed.as_u64().is_some_and(|port| port > 0) && transport != "Tcp" {
+        return Err(bad("The ingress exposedPort can only be set with the transport tcp.".into()));
+    }
+    if exposed.as_u64().is_some_and(|port| [80, 443].contains(&port) || port > 65_535) {
+        return Err(bad(format!(
+            "The ingress exposedPort {exposed} is invalid: 80 and 443 are the environment's own."
+        )));
+    }
+    if ingress["additionalPortMappings"].as_array().is_some_and(|more| more.len() > 5) {
+        return Err(bad("An app has at most 5 additional TCP ports.".into()));
     }
     let mut actions = BTreeSet::new();
     for rule in ingress["ipSecurityRestrictions"].as_array().into_iter().flatten() {

@@ -305,8 +305,6 @@ fn weights_labels_and_the_latest_revision() {
             stage.patch(&app(), json!({"properties": {"configuration": {"ingress": {"traffic": traffic}}}}));
         assert_eq!((refused.status, refused.code()), (400, code));
     }
-    let refused = stage.post(&format!("{}/revisions/web--0000001/deactivate", app()));
-    assert_eq!(refused.code(), "RevisionTakesTraffic");
     stage.patch(&app(), json!({"properties": {"configuration": {"ingress": {"traffic": [{"latestRevision": true, "weight": 100}]}}}}));
     stage.pass(60);
     let done = stage.post(&format!("{}/revisions/web--0000001/deactivate", app()));
@@ -459,4 +457,310 @@ fn a_runtime_that_starts_anew_forgets_replicas() {
     let text = serde_json::to_string(&stage.world).unwrap();
     let read: World = serde_json::from_str(&text).unwrap();
     assert_eq!(desired(&read), desired(&stage.world));
+}
+
+fn job() -> String {
+    format!("{GROUP}/providers/Microsoft.App/jobs/tidy")
+}
+
+fn job_body(configuration: Value) -> Value {
+    let mut all = json!({"replicaTimeout": 60, "replicaRetryLimit": 1});
+    crate::world::arm::merge(&mut all, &configuration);
+    json!({"location": "westeurope", "properties": {
+        "environmentId": environment(),
+        "configuration": all,
+        "template": {"containers": [{"name": "tidy", "image": "x/y:1", "resources": {"cpu": 0.25, "memory": "0.5Gi"}}]},
+    }})
+}
+
+impl Stage {
+    fn with_job(configuration: Value) -> Stage {
+        let mut stage = Stage::new();
+        let begun = stage.put(&job(), job_body(configuration));
+        assert_eq!(begun.status, 201, "{}", begun.body);
+        stage.pass(30);
+        assert_eq!(stage.get(&job()).body["properties"]["provisioningState"], "Succeeded");
+        stage
+    }
+
+    fn saw(&mut self, execution: &str, seen: Seen) {
+        let observation = Observation { app: job().to_ascii_lowercase(), revision: execution.into(), seen };
+        self.world.apply(Input::Observed(observation), self.now);
+    }
+
+    fn executions(&mut self) -> Vec<(String, String)> {
+        let listed = self.get(&format!("{}/executions", job())).body;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let all = listed["value"].as_array().unwrap().iter();
+        all.map(|one| (text(&one["name"]), text(&one["properties"]["status"]))).collect()
+    }
+}
+
+#[test]
+fn a_manual_job_runs_when_started_and_ends_as_seen() {
+    let mut stage = Stage::with_job(
+        json!({"triggerType": "manual", "manualTriggerConfig": {"parallelism": 2, "replicaCompletionCount": 3}}),
+    );
+    assert!(desired(&stage.world).runs.is_empty());
+    let started = stage.post(&format!("{}/start", job()));
+    assert_eq!(started.status, 200, "{}", started.body);
+    let name = started.body["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("tidy-") && name.len() == "tidy-".len() + 7, "{name}");
+    let run = desired(&stage.world).runs.remove(0);
+    assert_eq!(
+        (run.execution.as_str(), run.parallelism, run.completions, run.retries),
+        (name.as_str(), 2, 3, 1)
+    );
+    assert_eq!(run.timeout.as_secs(), 60);
+    assert_eq!(stage.executions(), [(name.clone(), "Running".to_owned())]);
+
+    stage.saw(&name, Seen::ReplicaStarted { replica: format!("{name}-a") });
+    let replicas = stage.get(&format!("{}/executions/{name}/replicas", job())).body;
+    assert_eq!(replicas["value"][0]["name"], format!("{name}-a"));
+    stage.saw(&name, Seen::Finished { failure: None });
+    assert!(desired(&stage.world).runs.is_empty());
+    let shown = stage.get(&format!("{}/executions/{name}", job())).body;
+    assert_eq!(shown["properties"]["status"], "Succeeded");
+    assert!(shown["properties"]["endTime"].is_string());
+
+    // For one execution something else than the template may run.
+    let other = json!({"containers": [{"name": "other", "image": "x/z:2"}]});
+    let started = stage.send(Method::Post, &format!("{}/start", job()), other);
+    let name = started.body["name"].as_str().unwrap().to_owned();
+    assert_eq!(desired(&stage.world).runs[0].containers[0].image, "x/z:2");
+    stage.saw(&name, Seen::Finished { failure: Some("it broke".into()) });
+    assert_eq!(stage.executions()[0], (name, "Failed".to_owned()));
+
+    let third = stage.post(&format!("{}/start", job())).body["name"].as_str().unwrap().to_owned();
+    let stopped = stage.post(&format!("{}/executions/{third}/stop", job()));
+    assert_eq!((stopped.status, &stopped.body["properties"]["status"]), (200, &json!("Stopped")));
+    assert!(desired(&stage.world).runs.is_empty());
+    assert_eq!(stage.post(&format!("{}/stop/none", job())).status, 404);
+    // What ended later than it was stopped changes nothing.
+    stage.saw(&third, Seen::Finished { failure: None });
+    assert_eq!(stage.executions()[0].1, "Stopped");
+}
+
+#[test]
+fn a_schedule_fires_when_the_clock_moves_and_keeps_a_hundred() {
+    let schedule =
+        json!({"triggerType": "Schedule", "scheduleTriggerConfig": {"cronExpression": "*/10 * * * *"}});
+    let mut stage = Stage::with_job(schedule);
+    stage.pass(1000);
+    let names = stage.executions();
+    assert_eq!(names.len(), 1);
+    stage.saw(&names[0].0, Seen::Finished { failure: None });
+    stage.pass(3600);
+    assert_eq!(stage.executions().len(), 7);
+    stage.pass(24 * 3600);
+    let all = stage.executions();
+    assert_eq!(all.len(), 101, "a hundred under way, one that has ended");
+    for (name, _) in all {
+        stage.saw(&name, Seen::Finished { failure: None });
+    }
+    assert_eq!(stage.executions().len(), 100);
+
+    // Another schedule takes the place of the first, and a suspended job rests.
+    let patch =
+        json!({"properties": {"configuration": {"scheduleTriggerConfig": {"cronExpression": "0 0 1 1 *"}}}});
+    assert_eq!(stage.patch(&job(), patch).status, 202);
+    stage.pass(3600);
+    assert_eq!(stage.executions().len(), 100);
+    assert!(stage.executions().iter().all(|(_, status)| status == "Succeeded"));
+    assert_eq!(stage.post(&format!("{}/suspend", job())).body["properties"]["runningState"], "Suspended");
+    assert_eq!(stage.post(&format!("{}/start", job())).code(), "JobSuspended");
+}
+
+#[test]
+fn jobs_that_cannot_be_are_refused() {
+    let mut stage = Stage::new();
+    for (configuration, code) in [
+        (json!({"triggerType": "Sometimes"}), "InvalidParameterValueInContainerTemplate"),
+        (json!({}), "InvalidParameterValueInContainerTemplate"),
+        (
+            json!({"triggerType": "Schedule", "scheduleTriggerConfig": {"cronExpression": "daily"}}),
+            "InvalidCronExpression",
+        ),
+        (json!({"triggerType": "Schedule"}), "InvalidCronExpression"),
+        (
+            json!({"triggerType": "Manual", "replicaTimeout": null}),
+            "InvalidParameterValueInContainerTemplate",
+        ),
+        (
+            json!({"triggerType": "Manual", "manualTriggerConfig": {"parallelism": 0}}),
+            "InvalidParameterValueInContainerTemplate",
+        ),
+        (
+            json!({"triggerType": "Manual", "ingress": {"targetPort": 80}}),
+            "InvalidParameterValueInContainerTemplate",
+        ),
+        (json!({"triggerType": "Event"}), "InvalidParameterValueInContainerTemplate"),
+    ] {
+        let refused = stage.put(&job(), job_body(configuration.clone()));
+        assert_eq!((refused.status, refused.code()), (400, code), "{configuration}: {}", refused.body);
+    }
+    let event = json!({"triggerType": "Event", "eventTriggerConfig": {"scale": {"rules": [{"name": "q", "type": "azure-queue", "metadata": {}}]}}});
+    assert_eq!(stage.put(&job(), job_body(event)).status, 201);
+    stage.pass(60);
+    let refused = stage.send(Method::Delete, &environment(), Value::Null);
+    assert_eq!((refused.status, refused.code()), (409, "ManagedEnvironmentHasJobs"), "{}", refused.body);
+}
+
+fn bind(domains: Value) -> Value {
+    json!({"properties": {"configuration": {"ingress": {"customDomains": domains}}}})
+}
+
+#[test]
+fn a_host_name_is_proven_certified_and_bound_in_this_order() {
+    let mut stage = Stage::with_app();
+    let (host, shown) = ("www.contoso.com", stage.get(&app()).body);
+    let proof = shown["properties"]["customDomainVerificationId"].as_str().unwrap().to_owned();
+    let fqdn = shown["properties"]["configuration"]["ingress"]["fqdn"].as_str().unwrap().to_owned();
+    let alone = bind(json!([{"name": host}]));
+    let refused = stage.patch(&app(), alone.clone());
+    assert_eq!((refused.status, refused.code()), (400, "InvalidCustomHostNameValidation"));
+    assert!(refused.body["error"]["message"].as_str().unwrap().contains(&format!("asuid.{host} to {proof}")));
+    let analysis =
+        format!("{}/listCustomHostNameAnalysis?api-version=2025-07-01&customHostname={host}", app());
+    let looked = stage.post(&analysis).body;
+    assert_eq!(looked["customDomainVerificationTest"], "Failed");
+    assert_eq!(looked["customDomainVerificationFailureInfo"]["code"], "InvalidCustomHostNameValidation");
+
+    // One record comes from a zone of this world, the other from the table.
+    let zone = format!("{GROUP}/providers/Microsoft.Network/dnsZones/contoso.com");
+    assert_eq!(stage.put(&zone, json!({"location": "global"})).status, 201);
+    let text = json!({"properties": {"TTL": 60, "TXTRecords": [{"value": [proof]}]}});
+    assert_eq!(stage.put(&format!("{zone}/TXT/asuid.www"), text).status, 201);
+    assert_eq!(stage.post(&analysis).body["customDomainVerificationTest"], "Passed");
+
+    let certificate = format!("{}/managedCertificates/www", environment());
+    let wanted = json!({"location": "westeurope", "properties": {"subjectName": host, "domainControlValidation": "CNAME"}});
+    assert_eq!(stage.put(&certificate, wanted.clone()).code(), "RequireCustomHostnameInEnvironment");
+    assert_eq!(stage.patch(&app(), alone).status, 202);
+    stage.pass(30);
+    let begun = stage.put(&certificate, wanted.clone());
+    assert_eq!(
+        (begun.status, &begun.body["properties"]["provisioningState"]),
+        (201, &json!("Pending")),
+        "{}",
+        begun.body
+    );
+    let second = format!("{}/managedCertificates/again", environment());
+    assert_eq!(stage.put(&second, wanted.clone()).code(), "DuplicateManagedCertificateInEnvironment");
+    let bound = bind(json!([{"name": host, "bindingType": "SniEnabled", "certificateId": certificate}]));
+    stage.pass(120);
+    assert_eq!(stage.patch(&app(), bound.clone()).code(), "CertificateMustBeProvisioned");
+    crate::world::dns::serve(
+        &mut stage.world,
+        Method::Post,
+        &json!({"name": host, "type": "cname", "value": format!("{fqdn}.")}),
+    )
+    .unwrap();
+    stage.pass(120);
+    assert_eq!(stage.get(&certificate).body["properties"]["provisioningState"], "Succeeded");
+    let answer = stage.patch(&app(), bound);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    stage.pass(30);
+    let ingress = desired(&stage.world).apps[0].ingress.clone().unwrap();
+    assert_eq!(ingress.hosts.get(host), Some(&None));
+    assert_eq!(stage.send(Method::Delete, &certificate, Value::Null).code(), "CertificateInUse");
+
+    // Without its record a certificate is given up after a while.
+    let gone = stage.patch(&app(), bind(json!([])));
+    assert_eq!(gone.status, 202);
+    stage.pass(30);
+    assert_eq!(stage.send(Method::Delete, &certificate, Value::Null).status, 200);
+    crate::world::dns::serve(&mut stage.world, Method::Delete, &Value::Null).unwrap();
+    assert_eq!(stage.patch(&app(), bind(json!([{"name": host}]))).status, 202);
+    stage.pass(30);
+    assert_eq!(stage.put(&certificate, wanted).status, 201);
+    stage.pass(3600);
+    let failed = stage.get(&certificate).body;
+    assert_eq!(failed["properties"]["provisioningState"], "Failed");
+    assert!(failed["properties"]["error"].as_str().unwrap().contains("CNAME"), "{failed}");
+}
+
+#[test]
+fn an_uploaded_certificate_covers_what_is_bound_with_it() {
+    let mut stage = Stage::with_app();
+    let (pem, key) = crate::world::x509::tests::made(&["*.contoso.com"]);
+    let certificate = format!("{}/certificates/star", environment());
+    let wrong = json!({"location": "westeurope", "properties": {"value": "aGVsbG8="}});
+    assert_eq!(stage.put(&certificate, wrong).code(), "CertificateInvalid");
+    let value = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{key}{pem}"));
+    let made = stage
+        .put(&certificate, json!({"location": "westeurope", "properties": {"value": value, "password": ""}}));
+    assert_eq!(made.status, 200, "{}", made.body);
+    let properties = &made.body["properties"];
+    assert_eq!(properties["subjectAlternativeNames"], json!(["*.contoso.com"]));
+    assert_eq!(properties["thumbprint"].as_str().unwrap().len(), 40);
+    assert!(!made.body.to_string().contains(&value[..40]), "the key is never shown");
+    let id = crate::world::dns::look_up(&stage.world, "TXT", "none").len();
+    assert_eq!(id, 0);
+    let proof = stage.get(&app()).body["properties"]["customDomainVerificationId"].clone();
+    for host in ["www.contoso.com", "www.example.com"] {
+        let record = json!({"name": format!("asuid.{host}"), "type": "TXT", "value": proof});
+        crate::world::dns::serve(&mut stage.world, Method::Post, &record).unwrap();
+    }
+    let with =
+        |host: &str| bind(json!([{"name": host, "certificateId": certificate, "bindingType": "SniEnabled"}]));
+    assert_eq!(stage.patch(&app(), with("www.example.com")).code(), "CertificateSubjectNameMismatch");
+    assert_eq!(stage.patch(&app(), with("www.contoso.com")).status, 202);
+    let none = bind(json!([{"name": "www.contoso.com", "bindingType": "SniEnabled"}]));
+    stage.pass(30);
+    assert_eq!(stage.patch(&app(), none).code(), "CertificateMissing");
+}
+
+#[test]
+fn environments_have_rules_of_their_own() {
+    let mut stage = Stage::with_app();
+    let refused = stage.send(Method::Delete, &environment(), Value::Null);
+    assert_eq!((refused.status, refused.code()), (409, "ManagedEnvironmentHasContainerApps"));
+    let usages = stage.get(&format!("{}/usages", environment())).body;
+    assert_eq!(usages["value"][0]["name"]["value"], "ManagedEnvironmentConsumptionCores");
+    let other = |name: &str| format!("{GROUP}/providers/Microsoft.App/managedEnvironments/{name}");
+    for (properties, code) in [
+        (
+            json!({"workloadProfiles": [{"name": "big", "workloadProfileType": "Z9"}]}),
+            "InvalidWorkloadProfileType",
+        ),
+        (
+            json!({"workloadProfiles": [{"name": "big", "workloadProfileType": "D4"}]}),
+            "InvalidWorkloadProfile",
+        ),
+        (json!({"vnetConfiguration": {"internal": true}}), "ManagedEnvironmentInvalidNetworkConfiguration"),
+        (
+            json!({"vnetConfiguration": {"infrastructureSubnetId": format!("{GROUP}/providers/Microsoft.Network/virtualNetworks/v/subnets/s")}}),
+            "ManagedEnvironmentInvalidNetworkConfiguration",
+        ),
+    ] {
+        let refused = stage.put(&other("two"), json!({"location": "westeurope", "properties": properties}));
+        assert_eq!(refused.code(), code, "{properties}");
+    }
+    let tcp = json!({"properties": {"configuration": {"ingress": {"transport": "tcp", "exposedPort": 5432, "external": true}}}});
+    assert_eq!(stage.patch(&app(), tcp).code(), "ContainerAppTcpRequiresVnet");
+    let profile = json!({"properties": {"workloadProfileName": "big"}});
+    assert_eq!(stage.patch(&app(), profile).code(), "WorkloadProfileNotFound");
+
+    let storage = format!("{}/storages/files", environment());
+    let key = json!({"properties": {"azureFile": {"accountName": "st", "accountKey": "k3y", "shareName": "s", "accessMode": "ReadWrite"}}});
+    let kept = stage.put(&storage, key);
+    assert_eq!(kept.status, 200, "{}", kept.body);
+    assert!(!kept.body.to_string().contains("k3y"));
+    let mounted = |storage: &str| {
+        json!({"properties": {"template": {
+        "containers": [{"name": "web", "image": "x/y:1", "resources": {"cpu": 0.25, "memory": "0.5Gi"}, "volumeMounts": [{"volumeName": "v", "mountPath": "/data"}]}],
+        "volumes": [{"name": "v", "storageType": "AzureFile", "storageName": storage}]}}})
+    };
+    assert_eq!(stage.patch(&app(), mounted("none")).code(), "ManagedEnvironmentStorageNotFound");
+    assert_eq!(stage.patch(&app(), mounted("files")).status, 202);
+    assert_eq!(stage.send(Method::Delete, &storage, Value::Null).code(), "ManagedEnvironmentStorageInUse");
+    let dapr = format!("{}/daprComponents/state", environment());
+    let component = json!({"properties": {"componentType": "state.redis", "version": "v1", "metadata": [{"name": "p", "secretRef": "s"}]}});
+    assert_eq!(stage.put(&dapr, component).code(), "DaprComponentInvalid");
+    let component = json!({"properties": {"componentType": "state.redis", "version": "v1", "secrets": [{"name": "s", "value": "hidden"}], "metadata": [{"name": "p", "secretRef": "s"}]}});
+    let kept = stage.put(&dapr, component);
+    assert_eq!(kept.status, 200, "{}", kept.body);
+    assert!(!kept.body.to_string().contains("hidden"));
+    assert_eq!(stage.post(&format!("{dapr}/listSecrets")).body["value"][0]["value"], "hidden");
 }

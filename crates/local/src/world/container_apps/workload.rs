@@ -14,6 +14,33 @@ use serde::{Deserialize, Serialize};
 pub struct Desired {
     /// Apps by id.
     pub apps: Vec<App>,
+    /// Executions of jobs that should run, oldest first.
+    pub runs: Vec<Run>,
+}
+
+/// One execution of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// ARM id of the job in lower case: what observations name it by.
+    pub job: String,
+    /// The job's name as created.
+    pub name: String,
+    /// The execution's name.
+    pub execution: String,
+    /// The environment's default domain.
+    pub domain: String,
+    /// Run one after the other before the containers.
+    pub init: Vec<Container>,
+    /// Run side by side in each replica; it succeeds when all do.
+    pub containers: Vec<Container>,
+    /// Replicas at a time.
+    pub parallelism: u32,
+    /// Replicas that must succeed.
+    pub completions: u32,
+    /// Replicas that may fail.
+    pub retries: u32,
+    /// How long it may take.
+    pub timeout: Duration,
 }
 
 /// One container app.
@@ -53,6 +80,8 @@ pub struct Ingress {
     /// Other host names (labels, revisions, custom domains) and the one revision each leads to; `None`: as the app's
     /// own address.
     pub hosts: BTreeMap<String, Option<String>>,
+    /// TCP rather than HTTP: ports of the environment, and the app's own port behind each; `None`: the main one.
+    pub tcp: Vec<(u16, Option<u16>)>,
     /// CIDR ranges with their action, in order; empty: everyone.
     pub restrictions: Vec<Restriction>,
     /// Cross-origin rules.
@@ -203,10 +232,23 @@ pub struct Scale {
     pub max: u32,
     /// Concurrent requests a replica should have.
     pub concurrency: Option<u32>,
+    /// How busy the processors of a replica should be.
+    pub cpu: Option<Target>,
+    /// How full its memory should be.
+    pub memory: Option<Target>,
     /// Idle time before the last replica goes (300 s on Azure).
     pub cooldown: Duration,
     /// Rules that are kept but not acted on here, by type (`cpu`, `azure-queue`, …).
     pub unmodelled: Vec<String>,
+}
+
+/// What a rule for processors or memory aims at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// Hundredths of what the replica asks for.
+    Utilization(f64),
+    /// Cores, or mebibytes, by replica.
+    Average(f64),
 }
 
 /// Something the runtime saw.
@@ -265,5 +307,10 @@ pub enum Seen {
     Scaled {
         /// That many.
         replicas: u32,
+    },
+    /// An execution of a job has come to its end.
+    Finished {
+        /// Why it failed, when it did.
+        failure: Option<String>,
     },
 }

@@ -1,10 +1,10 @@
-//! Key Vault's data plane, 7.4 and later: secrets with versions, attributes, soft delete, pages; the 401 that tells
+//! Key Vault's data plane, 7.4 and later: secrets with versions, attributes, soft delete, pages, and imported certificates; the 401 that tells
 //! clients where to get a token; access by role or by policy; the firewall.
 
 use serde_json::{Value, json};
 
-use super::by_name;
 use super::secrets::{self, Secret, Version};
+use super::{by_name, certificates};
 use crate::world::access::{self, Act};
 use crate::world::arm::Resource;
 use crate::world::arm::id::Path;
@@ -103,7 +103,7 @@ fn serve(world: &mut World, name: &str, request: &Request) -> Result<Response, R
                     secret.versions.last().map(|last| item(&base, &vault, secret, last, false))
                 })
                 .collect();
-            Ok(page(request, found))
+            page(request, found)
         }
         (Method::Get, ["secrets", secret, "versions"]) => {
             may(world, Deed::List, secret)?;
@@ -114,12 +114,13 @@ fn serve(world: &mut World, name: &str, request: &Request) -> Result<Response, R
             if found.is_empty() {
                 return Err(secrets::not_found(segments[1]));
             }
-            Ok(page(request, found))
+            page(request, found)
         }
         (Method::Post, ["secrets", "restore"]) => {
             may(world, Deed::Restore, "")?;
-            restore(world, &key, &body)?;
-            Ok(Response::json(200, &json!({})))
+            let name = restore(world, &key, &body)?;
+            let version = secrets::find(world, &key, &name, None)?;
+            Ok(Response::json(200, &bundle(world, &base, &vault, &key, &name, version, false)))
         }
         (Method::Post, ["secrets", secret, "backup"]) => {
             may(world, Deed::Backup, secret)?;
@@ -160,7 +161,7 @@ fn serve(world: &mut World, name: &str, request: &Request) -> Result<Response, R
                 .map(|it| it.name.to_ascii_lowercase())
                 .collect();
             let found = names.iter().map(|name| deleted_item(world, &base, &vault, &key, name)).collect();
-            Ok(page(request, found))
+            page(request, found)
         }
         (Method::Get, ["deletedsecrets", secret]) => {
             may(world, Deed::Get, secret)?;
@@ -170,7 +171,8 @@ fn serve(world: &mut World, name: &str, request: &Request) -> Result<Response, R
         (Method::Post, ["deletedsecrets", secret, "recover"]) => {
             may(world, Deed::Recover, secret)?;
             secrets::recover(world, &key, segments[1])?;
-            let version = secrets::find(world, &key, segments[1], None)?;
+            let version = secrets::last(world, &key, segments[1]);
+            let version = version.ok_or_else(|| secrets::not_found(segments[1]))?;
             Ok(Response::json(200, &bundle(world, &base, &vault, &key, secret, version, false)))
         }
         (Method::Delete, ["deletedsecrets", secret]) => {
@@ -178,13 +180,14 @@ fn serve(world: &mut World, name: &str, request: &Request) -> Result<Response, R
             secrets::purge(world, &key, segments[1])?;
             Ok(Response::empty(204))
         }
-        (_, ["keys" | "certificates" | "deletedkeys" | "deletedcertificates" | "storage", ..]) => {
-            Err(Refusal::new(
-                501,
-                "NotModelledLocally",
-                "Local Azure models the secrets of Key Vault; keys and certificates are not modelled.",
-            ))
+        (_, ["certificates" | "deletedcertificates", ..]) => {
+            certificates::serve(world, &vault, oid, request, &segments, &body)
         }
+        (_, ["keys" | "deletedkeys" | "storage", ..]) => Err(Refusal::new(
+            501,
+            "NotModelledLocally",
+            "Local Azure models the secrets and imported certificates of Key Vault; keys are not modelled.",
+        )),
         (_, ["secrets" | "deletedsecrets", ..]) => {
             Err(Refusal::new(405, "MethodNotAllowed", "The vault does not take this method here."))
         }
@@ -243,11 +246,8 @@ fn firewall(vault: &Resource, claims: &entra::Claims) -> Result<(), Refusal> {
     }
     let rules = &properties["networkAcls"];
     let denies = rules["defaultAction"].as_str().is_some_and(|action| action.eq_ignore_ascii_case("Deny"));
-    let listed = rules["ipRules"].as_array().into_iter().flatten().any(|rule| {
-        rule["value"]
-            .as_str()
-            .is_some_and(|range| matches!(range, "127.0.0.1" | "127.0.0.1/32" | "127.0.0.0/8" | "0.0.0.0/0"))
-    });
+    let listed = rules["ipRules"].as_array().into_iter().flatten().filter_map(|rule| rule["value"].as_str());
+    let listed = listed.into_iter().any(takes_loopback);
     if denies && !listed {
         let message = format!(
             "Client address is not authorized and caller is not a trusted service.\r\nClient address: 127.0.0.1\r\n\
@@ -256,6 +256,16 @@ fn firewall(vault: &Resource, claims: &entra::Claims) -> Result<(), Refusal> {
         return Err(Refusal::new(403, "Forbidden", message).at("ForbiddenByFirewall"));
     }
     Ok(())
+}
+
+/// Whether an address or a range of `ipRules` holds 127.0.0.1.
+fn takes_loopback(range: &str) -> bool {
+    let (address, bits) = range.split_once('/').unwrap_or((range, "32"));
+    let (Ok(address), Ok(bits)) = (address.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>()) else {
+        return false;
+    };
+    let mask = u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0);
+    u32::from(address) & mask == u32::from(std::net::Ipv4Addr::LOCALHOST) & mask
 }
 
 /// Whether a principal may do something with a vault's secrets, by role or by policy as the vault says.
@@ -269,7 +279,18 @@ pub fn permit(
     deed: Deed,
     secret: &str,
 ) -> Result<(), Refusal> {
-    let (action, permission) = deed.rights();
+    permit_part(world, vault, principal, deed.rights(), "secrets", secret)
+}
+
+/// The same for one of a vault's parts, `secrets` or `certificates`, by data action and permission.
+pub(super) fn permit_part(
+    world: &World,
+    vault: &Resource,
+    principal: &str,
+    (action, permission): (&str, &str),
+    part: &str,
+    secret: &str,
+) -> Result<(), Refusal> {
     let known = world.entra.principals.get(principal);
     let client = known.map(|known| known.client_id.as_str()).unwrap_or_default();
     let caller =
@@ -278,7 +299,7 @@ pub fn permit(
     if vault.properties()["enableRbacAuthorization"] == true {
         let scope = match secret {
             "" => vault.id.to_string(),
-            secret => format!("{}/secrets/{secret}", vault.id),
+            secret => format!("{}/{part}/{secret}", vault.id),
         };
         if access::allows(world, principal, Act::Data(action), &scope) {
             return Ok(());
@@ -294,21 +315,18 @@ pub fn permit(
     }
     let allowed = vault.properties()["accessPolicies"].as_array().into_iter().flatten().any(|policy| {
         policy["objectId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(principal))
-            && policy["permissions"]["secrets"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .any(|given| {
+            && policy["permissions"][part].as_array().into_iter().flatten().filter_map(Value::as_str).any(
+                |given| {
                     given.eq_ignore_ascii_case(permission)
                         || (given.eq_ignore_ascii_case("all") && permission != "purge")
-                })
+                },
+            )
     });
     if allowed {
         return Ok(());
     }
     let message = format!(
-        "The user, group or application '{caller}' does not have secrets {permission} permission on key vault \
+        "The user, group or application '{caller}' does not have {part} {permission} permission on key vault \
          '{place}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287"
     );
     Err(Refusal::new(403, "Forbidden", message).at("ForbiddenByPolicy"))
@@ -358,6 +376,10 @@ fn item(base: &str, vault: &Resource, secret: &Secret, version: &Version, with_v
     if let Some(kind) = &version.content_type {
         shown["contentType"] = json!(kind);
     }
+    if let Some(kid) = &version.key {
+        shown["kid"] = json!(kid);
+        shown["managed"] = json!(true);
+    }
     shown
 }
 
@@ -390,7 +412,7 @@ fn backup(world: &World, key: &str, name: &str) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
 }
 
-fn restore(world: &mut World, key: &str, body: &Value) -> Result<(), Refusal> {
+fn restore(world: &mut World, key: &str, body: &Value) -> Result<String, Refusal> {
     use base64::Engine as _;
     let bad = || Refusal::bad("BadParameter", "Backup blob contains invalid or corrupt data.");
     let blob = body["value"].as_str().ok_or_else(bad)?;
@@ -401,14 +423,20 @@ fn restore(world: &mut World, key: &str, body: &Value) -> Result<(), Refusal> {
     if contents.secrets.contains_key(&own) {
         return Err(Refusal::conflict("Conflict", format!("A secret named {} already exists.", secret.name)));
     }
+    let name = secret.name.clone();
     contents.secrets.insert(own, secret);
-    Ok(())
+    Ok(name)
 }
 
 /// One page by `maxresults` and `$skiptoken`.
-fn page(request: &Request, mut found: Vec<Value>) -> Response {
+pub(super) fn page(request: &Request, mut found: Vec<Value>) -> Result<Response, Refusal> {
     let number = |name: &str| request.query(name).and_then(|text| text.parse::<usize>().ok());
-    let top = number("maxresults").unwrap_or(PAGE).clamp(1, PAGE);
+    let top = match request.query("maxresults") {
+        None => PAGE,
+        Some(_) => number("maxresults").filter(|top| (1..=PAGE).contains(top)).ok_or_else(|| {
+            Refusal::bad("BadParameter", format!("The maxresults parameter must be between 1 and {PAGE}."))
+        })?,
+    };
     let skip = number("$skiptoken").unwrap_or(0).min(found.len());
     let more = found.len() > skip + top;
     let value: Vec<Value> = found.drain(skip..).take(top).collect();
@@ -421,5 +449,5 @@ fn page(request: &Request, mut found: Vec<Value>) -> Response {
             skip + top
         )
     });
-    Response::json(200, &json!({"value": value, "nextLink": next}))
+    Ok(Response::json(200, &json!({"value": value, "nextLink": next})))
 }

@@ -1,6 +1,7 @@
 //! Key Vault. Here: vaults in Resource Manager, with soft delete, recovery, purge and purge protection; in [`data`]:
-//! the vaults' own protocol.
+//! the vaults' own protocol, with [`secrets`] and [`certificates`].
 
+pub mod certificates;
 pub mod data;
 pub mod secrets;
 
@@ -109,6 +110,22 @@ pub enum Event {
         /// When it was deleted.
         deleted: Timestamp,
     },
+    /// A secret that somebody recovers is there again.
+    SecretRecovered {
+        /// Lower-case vault name.
+        vault: String,
+        /// Lower-case secret name.
+        secret: String,
+    },
+    /// A deleted certificate's retention is over, if it is still the deletion of that time.
+    CertificateRetention {
+        /// Lower-case vault name.
+        vault: String,
+        /// Lower-case certificate name.
+        certificate: String,
+        /// When it was deleted.
+        deleted: Timestamp,
+    },
 }
 
 pub(super) fn fire(world: &mut World, event: Event) {
@@ -121,6 +138,18 @@ pub(super) fn fire(world: &mut World, event: Event) {
         Event::Purged { vault, operation } => {
             world.vaults.deleted.remove(&vault);
             operations::finish(world, &operation, Ok(()));
+        }
+        Event::SecretRecovered { vault, secret } => {
+            let now = world.now;
+            let found = world.vaults.live.get_mut(&vault).and_then(|it| it.secrets.get_mut(&secret));
+            if let Some(secret) = found
+                && secret.deleted.as_ref().and_then(|it| it.recovered).is_some_and(|at| at <= now)
+            {
+                secret.deleted = None;
+            }
+        }
+        Event::CertificateRetention { vault, certificate, deleted } => {
+            certificates::retention_over(world, &vault, &certificate, deleted);
         }
         Event::SecretRetention { vault, secret, deleted } => {
             let Some(contents) = world.vaults.live.get_mut(&vault) else { return };
@@ -237,6 +266,7 @@ impl Rules for Vault {
             put(body, "properties.accessPolicies", before["accessPolicies"].clone());
         }
         default(body, "properties.accessPolicies", json!([]));
+        check_policies(world, body["properties"]["accessPolicies"].as_array().map_or(&[], Vec::as_slice))?;
 
         if body["properties"]["enableSoftDelete"] == false {
             return Err(bad(
@@ -468,6 +498,7 @@ fn name_available(world: &World, call: &Call) -> Result<Response, Refusal> {
 fn policies(world: &mut World, call: &Call) -> Result<Response, Refusal> {
     let body = object(&call.body)?;
     let sent = body["properties"]["accessPolicies"].as_array().cloned().unwrap_or_default();
+    check_policies(world, &sent)?;
     let Some(vault) = world.arm.find_mut(&call.id.key()) else { return Err(resources::not_there(&call.id)) };
     let mut policies = vault.body["properties"]["accessPolicies"].as_array().cloned().unwrap_or_default();
     let same = |a: &Value, b: &Value| {
@@ -502,6 +533,109 @@ fn policies(world: &mut World, call: &Call) -> Result<Response, Refusal> {
             "properties": {"accessPolicies": policies},
         }),
     ))
+}
+
+/// Refuses policies that name nobody, another tenant, or rights that there are not.
+fn check_policies(world: &World, policies: &[Value]) -> Result<(), Refusal> {
+    const RIGHTS: [(&str, &[&str]); 4] = [
+        ("secrets", &["all", "get", "list", "set", "delete", "backup", "restore", "recover", "purge"]),
+        (
+            "keys",
+            &[
+                "all",
+                "encrypt",
+                "decrypt",
+                "wrapkey",
+                "unwrapkey",
+                "sign",
+                "verify",
+                "get",
+                "list",
+                "create",
+                "update",
+                "import",
+                "delete",
+                "backup",
+                "restore",
+                "recover",
+                "purge",
+                "release",
+                "rotate",
+                "getrotationpolicy",
+                "setrotationpolicy",
+            ],
+        ),
+        (
+            "certificates",
+            &[
+                "all",
+                "get",
+                "list",
+                "delete",
+                "create",
+                "import",
+                "update",
+                "managecontacts",
+                "getissuers",
+                "listissuers",
+                "setissuers",
+                "deleteissuers",
+                "manageissuers",
+                "recover",
+                "purge",
+                "backup",
+                "restore",
+            ],
+        ),
+        (
+            "storage",
+            &[
+                "all",
+                "get",
+                "list",
+                "delete",
+                "set",
+                "update",
+                "regeneratekey",
+                "recover",
+                "purge",
+                "backup",
+                "restore",
+                "setsas",
+                "listsas",
+                "getsas",
+                "deletesas",
+            ],
+        ),
+    ];
+    let bad = |why: String| Err(Refusal::bad("BadRequest", why));
+    if policies.len() > 1024 {
+        return bad("A vault has at most 1024 access policies.".into());
+    }
+    for policy in policies {
+        let object = policy["objectId"].as_str().unwrap_or_default();
+        if object.is_empty() {
+            return bad("An invalid value was provided for 'accessPolicies.objectId'.".into());
+        }
+        let tenant = policy["tenantId"].as_str().unwrap_or_default();
+        if !tenant.eq_ignore_ascii_case(&world.config.tenant) {
+            return bad("An invalid value was provided for 'accessPolicies.tenantId'.".into());
+        }
+        if !policy["permissions"].is_object() {
+            return bad("An invalid value was provided for 'accessPolicies.permissions'.".into());
+        }
+        for (part, known) in RIGHTS {
+            let given = policy["permissions"][part].as_array().into_iter().flatten();
+            for right in given.filter_map(Value::as_str) {
+                if !known.iter().any(|known| known.eq_ignore_ascii_case(right)) {
+                    return bad(format!(
+                        "An invalid value was provided for 'accessPolicies.permissions.{part}': '{right}'."
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn add_permissions(known: &mut Value, added: &Value) {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::certificates::Certificate;
 use super::{Event, after_days, by_name};
 use crate::world::agenda::Event as Due;
 use crate::world::arm::Resource;
@@ -15,13 +16,16 @@ use crate::world::{Hidden, World};
 /// Longest value of a secret.
 const VALUE_MAX: usize = 25 * 1024;
 /// How long a deletion takes until the deleted secret can be seen, in seconds at speed 1.
-const DELETE_SECONDS: f64 = 3.0;
+pub(super) const DELETE_SECONDS: f64 = 3.0;
 
 /// One vault's contents.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Contents {
     /// By lower-case name.
     pub secrets: BTreeMap<String, Secret>,
+    /// By lower-case name.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, Certificate>,
 }
 
 /// A secret.
@@ -42,6 +46,9 @@ pub struct Deleted {
     pub at: Timestamp,
     pub purged: Timestamp,
     pub visible_from: Timestamp,
+    /// Somebody recovers it: it is there again from then on.
+    #[serde(default)]
+    pub recovered: Option<Timestamp>,
 }
 
 /// One version of a secret.
@@ -65,6 +72,9 @@ pub struct Version {
     pub created: Timestamp,
     /// When it was changed.
     pub updated: Timestamp,
+    /// The key of the certificate that it belongs to: such a secret is changed with its certificate only.
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 impl Version {
@@ -178,15 +188,9 @@ pub fn set(world: &mut World, vault: &str, name: &str, body: &Value) -> Result<S
     let now = world.now;
     let id = world.chance.uuid(&format!("secret {vault}/{key}")).simple().to_string();
     let contents = contents(world, vault);
-    if contents.secrets.get(&key).is_some_and(|secret| secret.deleted.is_some()) {
-        return Err(Refusal::conflict(
-            "Conflict",
-            format!(
-                "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
-                 state, the secret can only be recovered or purged."
-            ),
-        )
-        .at("ObjectIsDeletedButRecoverable"));
+    if let Some(secret) = contents.secrets.get(&key) {
+        free(&secret.name, "Secret", secret.deleted.as_ref(), now)?;
+        managed(secret, "set")?;
     }
     let version = Version {
         id: id.clone(),
@@ -198,6 +202,7 @@ pub fn set(world: &mut World, vault: &str, name: &str, body: &Value) -> Result<S
         exp: sent.exp,
         created: now,
         updated: now,
+        key: None,
     };
     contents
         .secrets
@@ -208,7 +213,40 @@ pub fn set(world: &mut World, vault: &str, name: &str, body: &Value) -> Result<S
     Ok(id)
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+/// Refuses a name that something deleted still has.
+pub(super) fn free(name: &str, what: &str, deleted: Option<&Deleted>, now: Timestamp) -> Result<(), Refusal> {
+    let Some(deleted) = deleted else { return Ok(()) };
+    let (message, code) = if deleted.recovered.is_some() {
+        (format!("{what} {name} is currently being recovered."), "ObjectIsBeingRecovered")
+    } else if deleted.visible_from > now {
+        (format!("{what} {name} is currently being deleted."), "ObjectIsBeingDeleted")
+    } else {
+        let text = format!(
+            "{what} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
+             state, the {} can only be recovered or purged.",
+            what.to_ascii_lowercase()
+        );
+        (text, "ObjectIsDeletedButRecoverable")
+    };
+    Err(Refusal::conflict("Conflict", message).at(code))
+}
+
+/// Refuses to change a certificate's secret by itself.
+fn managed(secret: &Secret, verb: &str) -> Result<(), Refusal> {
+    if secret.versions.last().is_none_or(|last| last.key.is_none()) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        403,
+        "Forbidden",
+        format!(
+            "Operation {verb} is not allowed on the secret {}: it is managed by the certificate of the same name.",
+            secret.name
+        ),
+    ))
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     let fits = (1..=127).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if fits {
         return Ok(());
@@ -288,6 +326,9 @@ pub fn update(
 /// Soft-deletes a secret.
 pub fn delete(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
     find(world, vault, name, None)?;
+    if let Some(secret) = contents(world, vault).secrets.get(&name.to_ascii_lowercase()) {
+        managed(secret, "delete")?;
+    }
     let days = by_name(world, vault)
         .and_then(|vault| vault.properties()["softDeleteRetentionInDays"].as_i64())
         .unwrap_or(90);
@@ -295,7 +336,7 @@ pub fn delete(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal>
     let purged = after_days(at, days);
     let visible_from = at.saturating_add(world.config.scaled(DELETE_SECONDS)).unwrap_or(at);
     if let Some(secret) = contents(world, vault).secrets.get_mut(&key) {
-        secret.deleted = Some(Deleted { at, purged, visible_from });
+        secret.deleted = Some(Deleted { at, purged, visible_from, recovered: None });
     }
     let event = Event::SecretRetention { vault: vault.to_owned(), secret: key, deleted: at };
     world.agenda.add(purged, Due::Vault(event));
@@ -320,18 +361,43 @@ pub fn find_deleted<'a>(world: &'a World, vault: &str, name: &str) -> Result<&'a
         })
 }
 
-/// Takes a deleted secret back.
+/// Takes a deleted secret back: it is there after a moment.
 pub fn recover(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
-    find_deleted(world, vault, name)?;
-    if let Some(secret) = contents(world, vault).secrets.get_mut(&name.to_ascii_lowercase()) {
-        secret.deleted = None;
+    let secret = find_deleted(world, vault, name)?;
+    free_to_change(&secret.name, secret.deleted.as_ref())?;
+    let back = world.now.saturating_add(world.config.scaled(DELETE_SECONDS)).unwrap_or(world.now);
+    let (at, key) = (world.now, name.to_ascii_lowercase());
+    if let Some(secret) = contents(world, vault).secrets.get_mut(&key) {
+        if back <= at {
+            secret.deleted = None;
+        } else if let Some(deleted) = &mut secret.deleted {
+            deleted.recovered = Some(back);
+            world
+                .agenda
+                .add(back, Due::Vault(Event::SecretRecovered { vault: vault.to_owned(), secret: key }));
+        }
     }
     Ok(())
 }
 
+/// Refuses to purge or recover what is being recovered.
+fn free_to_change(name: &str, deleted: Option<&Deleted>) -> Result<(), Refusal> {
+    if deleted.is_some_and(|deleted| deleted.recovered.is_some()) {
+        return Err(Refusal::conflict("Conflict", format!("Secret {name} is currently being recovered."))
+            .at("ObjectIsBeingRecovered"));
+    }
+    Ok(())
+}
+
+/// The last version of a secret, deleted or not.
+pub fn last<'a>(world: &'a World, vault: &str, name: &str) -> Option<&'a Version> {
+    world.vaults.live.get(vault)?.secrets.get(&name.to_ascii_lowercase())?.versions.last()
+}
+
 /// Removes a deleted secret for good.
 pub fn purge(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
-    find_deleted(world, vault, name)?;
+    let secret = find_deleted(world, vault, name)?;
+    free_to_change(&secret.name, secret.deleted.as_ref())?;
     if by_name(world, vault).is_some_and(|vault| vault.properties()["enablePurgeProtection"] == true) {
         return Err(Refusal::new(
             403,

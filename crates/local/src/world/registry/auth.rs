@@ -27,6 +27,10 @@ pub(crate) enum Deed {
     Push,
     /// Delete them.
     Delete,
+    /// Read what is told of images beside their content.
+    ReadMetadata,
+    /// Change that: locks.
+    WriteMetadata,
 }
 
 impl Deed {
@@ -36,14 +40,16 @@ impl Deed {
             Deed::Pull => "pull",
             Deed::Push => "push",
             Deed::Delete => "delete",
+            Deed::ReadMetadata => "metadata_read",
+            Deed::WriteMetadata => "metadata_write",
         }
     }
 
     /// The action that a role must have.
     fn action(self) -> &'static str {
         match self {
-            Deed::Pull => "Microsoft.ContainerRegistry/registries/pull/read",
-            Deed::Push => "Microsoft.ContainerRegistry/registries/push/write",
+            Deed::Pull | Deed::ReadMetadata => "Microsoft.ContainerRegistry/registries/pull/read",
+            Deed::Push | Deed::WriteMetadata => "Microsoft.ContainerRegistry/registries/push/write",
             Deed::Delete => "Microsoft.ContainerRegistry/registries/artifacts/delete",
         }
     }
@@ -54,6 +60,8 @@ impl Deed {
             Deed::Pull => "Microsoft.ContainerRegistry/registries/repositories/content/read",
             Deed::Push => "Microsoft.ContainerRegistry/registries/repositories/content/write",
             Deed::Delete => "Microsoft.ContainerRegistry/registries/repositories/content/delete",
+            Deed::ReadMetadata => "Microsoft.ContainerRegistry/registries/repositories/metadata/read",
+            Deed::WriteMetadata => "Microsoft.ContainerRegistry/registries/repositories/metadata/write",
         }
     }
 }
@@ -80,7 +88,7 @@ impl Who {
         match self {
             Who::Principal(oid) => may(world, oid, deed, scope),
             Who::Admin => true,
-            Who::Anybody => deed == Deed::Pull,
+            Who::Anybody => matches!(deed, Deed::Pull | Deed::ReadMetadata),
         }
     }
 
@@ -298,8 +306,8 @@ fn granted(world: &World, ask: &Ask<'_>, who: &Who, scope: &str) -> Option<Value
                 ("pull", Deed::Pull),
                 ("push", Deed::Push),
                 ("delete", Deed::Delete),
-                ("metadata_read", Deed::Pull),
-                ("metadata_write", Deed::Push),
+                ("metadata_read", Deed::ReadMetadata),
+                ("metadata_write", Deed::WriteMetadata),
             ]
             .into_iter()
             .filter(|(name, deed)| asked(name) && may(*deed))

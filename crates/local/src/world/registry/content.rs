@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::auth;
-use super::{Ask, Manifest, Repository, Tag, digest_of, is_digest, is_tag, refuse};
+use super::{Ask, Attributes, Manifest, Repository, Tag, digest_of, disallowed, is_digest, is_tag, refuse};
 use crate::world::http::{Segment, slice};
 use crate::world::{Body, Method, Response, World};
 
@@ -71,9 +71,7 @@ pub(super) fn get_manifest(
     repository: &str,
     reference: &str,
 ) -> Result<Response, Response> {
-    if ask.repository(world, repository).is_none() {
-        return Err(name_unknown(repository));
-    }
+    let own = ask.repository(world, repository).ok_or_else(|| name_unknown(repository))?;
     let Some((digest, manifest)) = world.registries.manifest(ask.name, repository, reference) else {
         let message = if is_digest(reference) {
             format!("manifest sha256 digest {reference:?} is not found")
@@ -87,6 +85,10 @@ pub(super) fn get_manifest(
             json!({"name": repository, "revision": reference}),
         ));
     };
+    let tag_reads = own.tags.get(reference).is_none_or(|tag| tag.attributes.read);
+    if !(own.attributes.read && manifest.attributes.read && tag_reads) {
+        return Err(disallowed());
+    }
     if !accepts(ask.request.header("accept"), &manifest.media_type) {
         let message = format!("{} found, but accept header does not support it", manifest.media_type);
         return Err(refuse(404, "MANIFEST_UNKNOWN", &message, Value::Null));
@@ -123,6 +125,16 @@ pub(super) fn put_manifest(
     }
     let document = read(&bytes, ask.request.header("content-type"))?;
     check_named(world, ask, repository, &document)?;
+    if let Some(own) = ask.repository(world, repository) {
+        let tag = own.tags.get(reference);
+        let locked = own.manifests.get(&digest).is_some_and(|manifest| !manifest.attributes.write)
+            || tag.is_some_and(|tag| !tag.attributes.write);
+        // the same again changes nothing
+        let same = tag.is_some_and(|tag| tag.digest == digest);
+        if !own.attributes.write || (locked && !same) {
+            return Err(disallowed());
+        }
+    }
     let now = world.now;
     let registry = ask.registry(world).make(repository, now);
     registry.updated = now;
@@ -132,10 +144,16 @@ pub(super) fn put_manifest(
         subject: document.subject.clone(),
         artifact_type: document.artifact_type,
         created: now,
+        attributes: Attributes::default(),
     });
     if !reference.contains(':') {
         let tag = registry.tags.entry(reference.to_owned());
-        let tag = tag.or_insert_with(|| Tag { digest: digest.clone(), created: now, updated: now });
+        let tag = tag.or_insert_with(|| Tag {
+            digest: digest.clone(),
+            created: now,
+            updated: now,
+            attributes: Attributes::default(),
+        });
         tag.digest = digest.clone();
         tag.updated = now;
     }
@@ -172,6 +190,11 @@ pub(super) fn remove_manifest(
     let now = world.now;
     let registry = ask.registry(world);
     let own = registry.repositories.get_mut(repository).ok_or_else(|| name_unknown(repository))?;
+    let locked = own.manifests.get(digest).is_some_and(|manifest| !manifest.attributes.may_delete())
+        || own.tags.values().any(|tag| tag.digest == digest && !tag.attributes.may_delete());
+    if locked || !own.attributes.may_delete() {
+        return Err(disallowed());
+    }
     let Some(removed) = own.manifests.remove(digest) else {
         let message = format!("manifest sha256 digest {digest:?} is not found");
         return Err(refuse(404, "MANIFEST_UNKNOWN", &message, Value::Null));
@@ -196,7 +219,8 @@ pub(super) fn remove_manifest(
 
 pub(super) fn tags(world: &World, ask: &Ask<'_>, repository: &str) -> Result<Response, Response> {
     let own = ask.repository(world, repository).ok_or_else(|| name_unknown(repository))?;
-    let (page, next) = page(ask, own.tags.keys())?;
+    let listed = own.tags.iter().filter(|(_, tag)| tag.attributes.list).map(|(name, _)| name);
+    let (page, next) = page(ask, listed)?;
     let body = json!({"name": repository, "tags": page});
     Ok(linked(Response::json(200, &body), next, &format!("/v2/{repository}/tags/list")))
 }
@@ -216,7 +240,7 @@ pub(super) fn repositories<'w>(
     registry
         .into_iter()
         .flat_map(|registry| &registry.repositories)
-        .filter(|(_, repository)| !repository.manifests.is_empty())
+        .filter(|(_, repository)| !repository.manifests.is_empty() && repository.attributes.list)
 }
 
 /// `GET …/referrers/<digest>`: manifests whose `subject` this is.
@@ -370,7 +394,7 @@ fn body(segments: Vec<Segment>) -> Body {
 }
 
 /// One page by `n` and `last`, and the last entry when there are more.
-fn page<'k>(
+pub(super) fn page<'k>(
     ask: &Ask<'_>,
     keys: impl Iterator<Item = &'k String>,
 ) -> Result<(Vec<&'k String>, Option<String>), Response> {
@@ -401,7 +425,7 @@ fn encode(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn linked(response: Response, next: Option<String>, path: &str) -> Response {
+pub(super) fn linked(response: Response, next: Option<String>, path: &str) -> Response {
     match next {
         Some(query) => response.with("link", format!("<{path}?{query}>; rel=\"next\"")),
         None => response,

@@ -57,6 +57,36 @@ struct Repository {
     blobs: BTreeSet<String>,
     manifests: BTreeMap<String, Manifest>,
     tags: BTreeMap<String, Tag>,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+/// What may be done to a repository, a manifest or a tag, whoever asks: its locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Attributes {
+    delete: bool,
+    write: bool,
+    read: bool,
+    list: bool,
+}
+
+impl Default for Attributes {
+    fn default() -> Attributes {
+        Attributes { delete: true, write: true, read: true, list: true }
+    }
+}
+
+impl Attributes {
+    /// What is locked for writing is for deleting too.
+    fn may_delete(self) -> bool {
+        self.delete && self.write
+    }
+}
+
+/// What a lock forbids.
+fn disallowed() -> Response {
+    let message = "The operation is disallowed on this registry, repository or image. View troubleshooting steps at https://aka.ms/acr/faq/#why-does-my-pull-or-push-request-fail-with-disallowed-operation";
+    refuse(405, "REGISTRY_DISALLOWED_OPERATION", message, json!({}))
 }
 
 /// A manifest as pushed.
@@ -71,6 +101,8 @@ pub(crate) struct Manifest {
     subject: Option<String>,
     artifact_type: Option<String>,
     created: Timestamp,
+    #[serde(default)]
+    attributes: Attributes,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +110,8 @@ struct Tag {
     digest: String,
     created: Timestamp,
     updated: Timestamp,
+    #[serde(default)]
+    attributes: Attributes,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -337,6 +371,7 @@ impl Registry {
             blobs: BTreeSet::new(),
             manifests: BTreeMap::new(),
             tags: BTreeMap::new(),
+            attributes: Attributes::default(),
         };
         self.repositories.entry(repository.to_owned()).or_insert_with(made)
     }
