@@ -366,6 +366,10 @@ fn bundle(
     shown["id"] = json!(format!("{base}/secrets/{name}/{}", version.id));
     shown["attributes"] = version.attributes(Some(vault));
     shown["tags"] = json!(version.tags);
+    if let Some(kid) = &version.key {
+        shown["kid"] = json!(kid);
+        shown["managed"] = json!(true);
+    }
     shown
 }
 
