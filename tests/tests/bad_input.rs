@@ -32,6 +32,20 @@ fn a_manifest_with_twenty_mistakes_gets_twenty_diagnostics() {
 }
 
 #[test]
+fn a_source_that_is_not_there_is_shown_in_the_manifest() {
+    let project = Project::example("hello");
+    project.edit("landfall.toml", "source = \".\"", "source = \"nowhere\"");
+    let ran = project.run(&["up", "--local", "--yes", "--json"]).expect(2);
+    let one = &ran.json()["diagnostics"][0];
+    assert_eq!(
+        (one["line"].as_u64(), one["column"].as_u64(), one["length"].as_u64()),
+        (Some(6), Some(10), Some(9)),
+        "{one}"
+    );
+    assert!(!project.dir.join(".landfall").exists(), "nothing was begun");
+}
+
+#[test]
 fn no_manifest_and_no_folder() {
     let project = Project::with_manifest("none", "");
     std::fs::remove_file(project.dir.join("landfall.toml")).expect("it can be removed");

@@ -66,7 +66,7 @@ impl Hands for AzureHands {
             Work::Register { namespace } => self.register(namespace).await,
             Work::Recover { id, api_version, location } => self.recover(id, api_version, location).await,
             Work::Purge { name, location } => self.purge(name, location).await,
-            Work::Build { source } => build(&self.scratch, source, context).await.map(|image| {
+            Work::Build { source } => build(&self.scratch, source, context).await.map(|(image, _)| {
                 Step::Done(json!({"digest": image.digest, "tag": image.tag, "unchanged": image.unchanged}))
             }),
             Work::Image { source, registry, repository, tag } => {
@@ -181,7 +181,8 @@ impl AzureHands {
         if let Some(digest) = client.digest(repository, tag).await.map_err(failure)? {
             return Ok(named(&digest));
         }
-        let image = build(&self.scratch, source, context).await?;
+        // Named after the source that was built: it may have been edited since the plan was made.
+        let (image, tag) = build(&self.scratch, source, context).await?;
         let push = Push {
             repository: repository.to_owned(),
             layers: image
@@ -196,7 +197,7 @@ impl AzureHands {
             config: image.config.clone(),
             manifest: image.manifest.clone(),
             manifest_media_type: image.manifest_media_type.to_owned(),
-            tags: vec![image.tag.clone(), tag.to_owned()],
+            tags: vec![image.tag.clone(), tag],
             mount_from: None,
         };
         let total: u64 = push.layers.iter().map(|layer| layer.size).sum();
@@ -398,8 +399,9 @@ fn step(begun: Begun, applied: Value) -> Step {
     }
 }
 
-/// Builds on a thread of its own; what the tools print becomes progress.
-async fn build(scratch: &Path, source: &Source, context: &Context) -> Result<Image, Failure> {
+/// Builds on a thread of its own; what the tools print becomes progress. With the image comes the tag of the source as
+/// it was when the build began.
+async fn build(scratch: &Path, source: &Source, context: &Context) -> Result<(Image, String), Failure> {
     let spec = Spec {
         service: source.service.clone(),
         dir: source.dir.clone(),
@@ -407,8 +409,9 @@ async fn build(scratch: &Path, source: &Source, context: &Context) -> Result<Ima
         command: source.command.clone(),
         static_server: std::env::current_exe().ok(),
     };
+    let tag = crate::source::tag(&spec).await.map_err(other)?;
     let (scratch, report) = (scratch.to_owned(), context.clone());
-    tokio::task::spawn_blocking(move || {
+    let image = tokio::task::spawn_blocking(move || {
         landfall_build::build(&spec, &scratch, &mut |line| report.report(line, None))
     })
     .await
@@ -418,7 +421,8 @@ async fn build(scratch: &Path, source: &Source, context: &Context) -> Result<Ima
         let mut failure = Failure::fatal(chain(&error));
         failure.help = help;
         failure
-    })
+    })?;
+    Ok((image, tag))
 }
 
 /// The value at a dotted path.

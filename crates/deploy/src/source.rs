@@ -49,14 +49,22 @@ pub fn specs(app: &App, project: &Path) -> BTreeMap<String, Spec> {
 pub async fn builds(app: &App, project: &Path) -> Result<BTreeMap<String, Build>, Error> {
     let mut builds = BTreeMap::new();
     for (service, spec) in specs(app, project) {
-        let reading = spec.clone();
-        let fingerprint = tokio::task::spawn_blocking(move || landfall_build::fingerprint(&reading))
-            .await
-            .map_err(|_| Error::other(format!("reading the source of `{service}` was cut off")))?
-            .map_err(|source| Error::Build { service: service.clone(), source })?;
-        // 64 bits tell the sources of one repository apart; the whole hash would only be harder to read.
-        let tag = format!("source-{}", &fingerprint.as_str()[..16]);
+        let tag = tag(&spec).await?;
         builds.insert(service.clone(), Build { spec, repository: format!("{}/{service}", app.name), tag });
     }
     Ok(builds)
+}
+
+/// The tag by which the source is found again as it is at this moment.
+///
+/// # Errors
+/// When it cannot be read or recognised.
+pub(crate) async fn tag(spec: &Spec) -> Result<String, Error> {
+    let reading = spec.clone();
+    let fingerprint = tokio::task::spawn_blocking(move || landfall_build::fingerprint(&reading))
+        .await
+        .map_err(|_| Error::other(format!("reading the source of `{}` was cut off", spec.service)))?
+        .map_err(|source| Error::Build { service: spec.service.clone(), source })?;
+    // 64 bits tell the sources of one repository apart; the whole hash would only be harder to read.
+    Ok(format!("source-{}", &fingerprint.as_str()[..16]))
 }

@@ -20,7 +20,7 @@ pub async fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Exit, Fai
     };
     let project = Project::find(&global, None)?;
     let app = project.app(&global, ui)?;
-    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let builds = support::builds(&project, &app).await?;
     let site = target::site(&global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let lease = site.lease("landfall apply", args.patience.wait).await.map_err(target::failure)?;

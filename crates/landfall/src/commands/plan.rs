@@ -38,7 +38,7 @@ pub struct Saved {
 pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Failure> {
     let project = Project::find(global, args.dir.as_deref())?;
     let app = project.app(global, ui)?;
-    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let builds = support::builds(&project, &app).await?;
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let consent = support::consent(&args.consent)?;

@@ -106,7 +106,7 @@ async fn release(
     users: &[&str],
     ui: &Ui,
 ) -> Result<Option<String>, Failure> {
-    let builds = landfall_deploy::source::builds(app, &project.folder).await.map_err(target::failure)?;
+    let builds = support::builds(project, app).await?;
     let mut survey = site.survey(blueprint, builds, &Default::default()).await.map_err(target::failure)?;
     let deployed: Vec<_> = users
         .iter()

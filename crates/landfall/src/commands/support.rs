@@ -1,8 +1,10 @@
 //! What several commands that plan and run have in common.
 
+use std::collections::BTreeMap;
+
 use landfall_blueprint::Blueprint;
 use landfall_deploy::preflight::Preflight;
-use landfall_deploy::{Consent, Elsewhere, Question, Site, Survey, Watch, status};
+use landfall_deploy::{Build, Consent, Elsewhere, Question, Site, Survey, Watch, status};
 use landfall_engine::{Cancel, Event, Outcome, Report};
 use landfall_manifest::{App, Diagnostic};
 use landfall_plan::Plan;
@@ -43,6 +45,29 @@ pub fn blueprint(project: &Project, app: &App, subscription: &str) -> Result<Blu
             .collect();
         project.refuse(diagnostics)
     })
+}
+
+/// What of `app` is built, each with the tag of its source; a source that is not there is shown in the manifest.
+pub async fn builds(project: &Project, app: &App) -> Result<BTreeMap<String, Build>, Failure> {
+    let missing: Vec<Diagnostic> = landfall_deploy::source::specs(app, &project.folder)
+        .into_iter()
+        .filter(|(_, spec)| !spec.dir.exists())
+        .map(|(service, spec)| {
+            Diagnostic::at(
+                app,
+                &project.file,
+                &project.text,
+                &format!("service.{service}.source"),
+                landfall_manifest::codes::SOURCE,
+                format!("there is no folder {}", spec.dir.display()),
+            )
+            .help("`source` is a path relative to landfall.toml")
+        })
+        .collect();
+    if !missing.is_empty() {
+        return Err(project.refuse(missing));
+    }
+    landfall_deploy::source::builds(app, &project.folder).await.map_err(target::failure)
 }
 
 /// The answers that were given on the command line.

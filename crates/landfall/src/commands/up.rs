@@ -18,7 +18,7 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
     let project = Project::find(global, args.dir.as_deref())?;
     let app = project.app(global, ui)?;
     // Source that cannot be built is told before anything is started or signed in to.
-    let builds = landfall_deploy::source::builds(&app, &project.folder).await.map_err(target::failure)?;
+    let builds = support::builds(&project, &app).await?;
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let lease = site.lease("landfall up", args.patience.wait).await.map_err(target::failure)?;
