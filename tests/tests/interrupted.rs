@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use landfall_tests::{Project, get, landfall};
+use landfall_tests::{Project, get, landfall, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -39,8 +39,7 @@ fn a_killed_up_comes_to_the_same_end() {
                 std::thread::sleep(Duration::from_millis(5));
             }
             if child.try_wait().expect("it can be asked").is_none() {
-                let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-                kill(pid, Signal::SIGKILL).expect("it can be killed");
+                kill_9(&mut child);
                 killed += 1;
             }
             child.wait().expect("it ends");
@@ -65,6 +64,42 @@ fn a_killed_up_comes_to_the_same_end() {
         let (status, _) = get(&project.url()).expect("the address answers");
         assert_eq!(status, 200);
     }
+}
+
+/// Ends a process as a power cut would.
+fn kill_9(child: &mut std::process::Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGKILL).expect("it can be killed");
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn an_up_killed_while_it_winds_another_one_down_is_gone_on_with() {
+    let project = Project::example("hello");
+    project.run(&["local", "start"]).expect(0);
+    let limit = Duration::from_secs(60);
+    let mut first = project.spawn(&["up", "--local", "--yes", "--json"]);
+    wait_for("the first is under way", limit, || {
+        let runs = project.run(&["runs", "--local", "--json"]);
+        if runs.json()["runs"][0]["done"].as_u64() >= Some(3) { Ok(()) } else { Err(runs.all()) }
+    });
+    kill_9(&mut first);
+    let mut second = project.spawn(&["up", "--local", "--yes", "--json"]);
+    let pid = second.id();
+    wait_for("the second has the lease", limit, || {
+        let status = project.run(&["status", "--local", "--json"]);
+        if status.json()["changing"]["pid"] == pid { Ok(()) } else { Err(status.all()) }
+    });
+    kill_9(&mut second);
+    let resumed = project.run(&["resume", "--local", "--yes", "--json"]).expect(0);
+    assert!(
+        ["done", "unchanged"].contains(&resumed.result()["outcome"].as_str().unwrap_or("")),
+        "{}",
+        resumed.all()
+    );
+    project.up("unchanged");
+    let (status, _) = get(&project.url()).expect("the address answers");
+    assert_eq!(status, 200);
 }
 
 /// What is live, without what differs from one run to the next: types by how many there are, and the revisions.

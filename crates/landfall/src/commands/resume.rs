@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use crate::cli::{Global, ResumeArgs};
+use crate::cli::{ConsentArgs, Global, ResumeArgs, UpArgs};
 use crate::commands::support::{self, Run};
+use crate::commands::up;
 use crate::failure::{Exit, Failure};
 use crate::project::Project;
 use crate::target;
@@ -28,10 +29,24 @@ pub async fn run(global: &Global, args: &ResumeArgs, ui: &Ui) -> Result<Exit, Fa
     };
     ui.note(&format!("going on with the run {} ({})", unfinished.id, unfinished.title));
     let run = Run::start(ui);
-    let report = site.go_on(&lease, &unfinished.id, run.watch()).await.map_err(target::failure);
+    let watch = run.watch();
+    let report = site.go_on(&lease, &unfinished.id, watch.clone()).await.map_err(target::failure);
+    let asked_to_stop = watch.cancel.is_cancelled();
+    drop(watch);
     run.finish().await;
     let report = report?;
     let outcome = report.outcome().unwrap_or(Outcome::Failed);
+    if outcome == Outcome::Cancelled && !asked_to_stop && unfinished.title.starts_with("up") {
+        // An `up` was winding it down, to plan anew, when it was interrupted itself: that is what is gone on with.
+        drop(lease);
+        ui.note("that run had been wound down for a new plan; planning anew");
+        let up = UpArgs {
+            dir: args.dir.clone(),
+            consent: ConsentArgs::default(),
+            patience: args.patience.clone(),
+        };
+        return up::run(global, &up, ui).await;
+    }
     let urls = match outcome {
         Outcome::Done => {
             let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
