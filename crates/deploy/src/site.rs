@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use landfall_blueprint::{Address, Blueprint};
 use landfall_engine::{
-    Cancel, Ended, Event, Graph, Journal, Lease, LeaseError, Options, Owner, Patience, Report, RunId,
-    RunSummary,
+    Cancel, Ended, Event, Graph, Journal, Lease, LeaseError, OperationKey, Options, Owner, Patience, Report,
+    RunId, RunSummary,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -19,6 +19,9 @@ use crate::source::Build;
 use crate::survey::{Survey, elsewhere, read};
 use crate::target::Target;
 use crate::work;
+
+/// Under which the journal keeps that a deployment was intended.
+const INTENT: &str = "intent";
 
 /// A world without delays still takes a moment to answer: tries must not follow each other without a pause.
 const PACE_MIN: f64 = 0.02;
@@ -93,6 +96,24 @@ impl Site {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Records that this process is about to deploy, or has come to the end of it: a crash between two runs, or before
+    /// the first, is then known to have left something undone.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn intend(&self, lease: &Lease, deploying: bool) -> Result<(), Error> {
+        let intent = json!(true);
+        Ok(lease.set_output(&OperationKey::new(INTENT), deploying.then_some(&intent))?)
+    }
+
+    /// Whether a process that was about to deploy came to no end.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn intended(&self) -> Result<bool, Error> {
+        Ok(self.journal.last_output(&self.scope, &OperationKey::new(INTENT))?.is_some())
     }
 
     /// The run that a crash left unfinished, if there is one.

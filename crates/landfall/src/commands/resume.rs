@@ -17,7 +17,15 @@ pub async fn run(global: &Global, args: &ResumeArgs, ui: &Ui) -> Result<Exit, Fa
     let app = project.app(global, ui)?;
     let site = target::site(global, &project, &app, ui).await?;
     let lease = site.lease("landfall resume", args.patience.wait).await.map_err(target::failure)?;
+    let up =
+        UpArgs { dir: args.dir.clone(), consent: ConsentArgs::default(), patience: args.patience.clone() };
     let Some(unfinished) = site.unfinished().map_err(target::failure)? else {
+        if site.intended().map_err(target::failure)? {
+            // An `up` was interrupted before its run began.
+            drop(lease);
+            ui.note("an `up` was interrupted before it began; planning anew");
+            return up::run(global, &up, ui).await;
+        }
         if ui.json {
             ui.document(
                 &json!({"event": "result", "schema": 1, "outcome": "unchanged", "run": null, "urls": []}),

@@ -1,8 +1,11 @@
 //! `landfall up`: plan, ask, build, apply, release.
 
+use std::collections::BTreeMap;
+
+use landfall_blueprint::Blueprint;
 use landfall_deploy::consent::questions;
 use landfall_deploy::preflight::Preflight;
-use landfall_deploy::{Consent, Question, Site, SoftDeletedChoice, Survey};
+use landfall_deploy::{Build, Consent, Question, Site, SoftDeletedChoice, Survey};
 use landfall_engine::{Lease, Outcome, Report};
 use landfall_plan::{Detail, Summary};
 
@@ -22,30 +25,46 @@ pub async fn run(global: &Global, args: &UpArgs, ui: &Ui) -> Result<Exit, Failur
     let site = target::site(global, &project, &app, ui).await?;
     let blueprint = support::blueprint(&project, &app, &site.target.subscription)?;
     let lease = site.lease("landfall up", args.patience.wait).await.map_err(target::failure)?;
-    settle(&site, &lease, ui).await?;
+    let consent = support::consent(&args.consent)?;
+    site.intend(&lease, true).map_err(target::failure)?;
+    let outcome = deploy(global, &site, &lease, blueprint, builds, consent, ui).await;
+    // Whatever it came to was told; only a crash leaves the intent behind.
+    site.intend(&lease, false).map_err(target::failure)?;
+    outcome
+}
 
-    let mut consent = support::consent(&args.consent)?;
+/// Everything after the environment is ours.
+async fn deploy(
+    global: &Global,
+    site: &Site,
+    lease: &Lease,
+    blueprint: Blueprint,
+    builds: BTreeMap<String, Build>,
+    mut consent: Consent,
+    ui: &Ui,
+) -> Result<Exit, Failure> {
+    settle(site, lease, ui).await?;
     let mut survey =
         site.survey(blueprint.clone(), builds.clone(), &consent.adopt).await.map_err(target::failure)?;
     show(&survey, ui);
     if survey.plan.is_empty() {
-        return support::unchanged(&site, &survey, ui).await;
+        return support::unchanged(site, &survey, ui).await;
     }
     support::refuse_second_copy(&survey)?;
     ask(&survey, &mut consent, ui)?;
-    let mut checked = preflight(&site, &survey, &consent).await?;
+    let mut checked = preflight(site, &survey, &consent).await?;
     if !agreed(&survey, global.local, ui)? {
         return Err(Failure::refused("nothing was changed: the answer was no"));
     }
-    if recover_first(&site, &lease, &survey, &consent, ui).await? {
+    if recover_first(site, lease, &survey, &consent, ui).await? {
         survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
-        checked = preflight(&site, &survey, &consent).await?;
+        checked = preflight(site, &survey, &consent).await?;
     }
     let run = Run::start(ui);
     let report =
-        site.apply(&lease, "up", &survey, &checked, &consent, run.watch()).await.map_err(target::failure);
+        site.apply(lease, "up", &survey, &checked, &consent, run.watch()).await.map_err(target::failure);
     run.finish().await;
-    conclude(&site, &survey, &report?, ui).await
+    conclude(site, &survey, &report?, ui).await
 }
 
 /// Whether the plan may be carried out. What is only made or changed on local Azure costs nothing and loses nothing,
