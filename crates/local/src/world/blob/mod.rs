@@ -3,7 +3,7 @@
 //! - this file: what an account holds, which operation a request is.
 //! - [`auth`]: who asks: a principal, an account key ([`shared_key`]), a shared access signature ([`sas`]), anybody;
 //!   [`rights`]: what each may do.
-//! - [`service`], [`containers`], [`blobs`], [`blocks`], [`copy`], [`lease`]: the operations. [`list`]: listings.
+//! - `service`, `containers`, `blobs`, `blocks`, `copy`, `lease`: the operations. `list`: listings.
 //!   [`batch`]: many in one.
 //! - [`history`]: snapshots, versions, what is deleted and may come back. [`lifecycle`]: rules that act by
 //!   themselves.
