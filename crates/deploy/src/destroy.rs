@@ -7,12 +7,9 @@ use landfall_blueprint::{Address, Blueprint};
 use landfall_engine::{Graph, GraphError, Operation, OperationKey};
 
 use crate::error::Error;
-use crate::survey::{is_ours, newest_version};
+use crate::survey::{RESOURCES, is_ours, newest_version};
 use crate::target::Target;
 use crate::work::Work;
-
-/// The version by which a group's resources are listed.
-const RESOURCES: &str = "2024-11-01";
 
 /// What is there to be deleted.
 #[derive(Clone, Debug, Default)]

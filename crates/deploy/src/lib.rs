@@ -17,7 +17,8 @@
 //! - [`site`]: all of it for one application and environment: survey, apply, resume, settle;
 //! - [`secrets`]: values into the vault, versions out of it;
 //! - [`status`]: services and resources as they are;
-//! - [`logs`]: what the services print.
+//! - [`logs`]: what the services print;
+//! - [`error`]: why any of it did not work.
 
 pub mod consent;
 pub mod destroy;

@@ -18,7 +18,7 @@ use crate::target::Target;
 const PARALLEL_READS: usize = 24;
 
 /// The version by which a group's resources are listed.
-const RESOURCES: &str = "2024-11-01";
+pub(crate) const RESOURCES: &str = "2024-11-01";
 /// The type of services' identities.
 const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
 /// The version by which groups are listed.
