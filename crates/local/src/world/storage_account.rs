@@ -4,7 +4,6 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use super::arm::gate::object;
 use super::arm::id::Id;
 use super::arm::kind::{
     Call, Change, Depth, Ending, Headers, Kind, Names, Place, Replies, Reply, Rules, Signs, What,
@@ -343,20 +342,10 @@ impl Rules for Account {
         if call.request.method != Method::Post || !call.rest_is(&["checkNameAvailability"]) {
             return None;
         }
-        Some(object(&call.body).map(|body| {
-            let name = body["name"].as_str().unwrap_or_default();
-            let row = &KINDS[0];
-            let answer = if !row.names.allow(name) {
-                json!({"nameAvailable": false, "reason": "AccountNameInvalid",
-                       "message": row.names.refusal.1.replace("{name}", name)})
-            } else if by_name(world, name).is_some() {
-                json!({"nameAvailable": false, "reason": "AlreadyExists",
-                       "message": format!("The storage account named {name} is already taken.")})
-            } else {
-                json!({"nameAvailable": true})
-            };
-            Response::json(200, &answer)
-        }))
+        let taken = |name: &str| {
+            by_name(world, name).map(|_| format!("The storage account named {name} is already taken."))
+        };
+        Some(KINDS[0].availability(&call.body, "AccountNameInvalid", taken))
     }
 }
 

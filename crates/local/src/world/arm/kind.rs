@@ -69,6 +69,29 @@ pub struct Kind {
     pub rules: &'static dyn Rules,
 }
 
+impl Kind {
+    /// What `checkNameAvailability` answers for a name of this type: `invalid` is the reason that the type gives for a
+    /// name against its rules, `taken` the message when somebody has it.
+    pub fn availability(
+        &self,
+        body: &Value,
+        invalid: &str,
+        taken: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Response, Refusal> {
+        let body = super::gate::object(body)?;
+        let name = body["name"].as_str().unwrap_or_default();
+        let refused = |reason: &str, message: String| serde_json::json!({"nameAvailable": false, "reason": reason, "message": message});
+        let answer = if !self.names.allow(name) {
+            refused(invalid, self.names.refusal.1.replace("{name}", name))
+        } else if let Some(message) = taken(name) {
+            refused("AlreadyExists", message)
+        } else {
+            serde_json::json!({"nameAvailable": true})
+        };
+        Ok(Response::json(200, &answer))
+    }
+}
+
 /// How deep a type is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
