@@ -3,9 +3,12 @@
 //! - [`Project`]: a copy of an example, or a manifest written for the test, with its own local Azure.
 //! - [`Ran`]: what a command printed and how it ended.
 //! - [`Load`]: steady requests at an address, counted.
+//! - [`servers`]: PostgreSQL and Azurite, brought up for a test.
 //! - [`wait_for`]: a condition, a limit, a status; never a bare sleep.
 
 #![allow(clippy::print_stdout, reason = "tests tell what they skip")]
+
+pub mod servers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
