@@ -40,6 +40,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "landfall-plan",
         ],
     ),
+    ("landfall-llm", &[]),
+    ("landfall-store", &[]),
+    ("landfall-telemetry", &[]),
+    ("call-tickets", &["landfall-azure", "landfall-llm", "landfall-store", "landfall-telemetry"]),
     ("landfall-tests", &[]),
 ];
 

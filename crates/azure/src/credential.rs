@@ -309,7 +309,7 @@ impl Credential {
     }
 
     /// The same credential for Azure's own clients.
-    pub(crate) fn for_azure_core(&self) -> Arc<dyn TokenCredential> {
+    pub fn for_azure_core(&self) -> Arc<dyn TokenCredential> {
         Arc::new(Bridge(self.clone()))
     }
 }

@@ -222,7 +222,7 @@ async fn azure_and_anthropic_are_spoken_too() {
         client(Settings { provider, ..settings("http://x") }).ask(&question(), Timestamp::UNIX_EPOCH).await;
     assert_eq!(answer.expect("an answer").value, json!({"b": 2}));
     let (uri, headers, body) = script.asked().remove(1);
-    assert_eq!((uri.as_str(), &*headers["x-api-key"].as_bytes()), ("/v1/messages", &b"planted-key"[..]));
+    assert_eq!((uri.as_str(), headers["x-api-key"].as_bytes()), ("/v1/messages", &b"planted-key"[..]));
     assert_eq!(body["tool_choice"]["name"], "ticket");
 }
 

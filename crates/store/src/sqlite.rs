@@ -96,6 +96,21 @@ impl Sqlite {
         Ok(Sqlite { writer: jobs, reader: Arc::new(Mutex::new(reader)) })
     }
 
+    /// Frees every claim, for the one process that works on the file: what a former one had claimed died with it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn release(&self) -> Result<u64, Error> {
+        self.write("freeing claims", |connection| {
+            let freed = connection.execute(
+                "UPDATE queue SET state = 'waiting', due = put, token = NULL WHERE state = 'claimed'",
+                [],
+            )?;
+            Ok(freed as u64)
+        })
+        .await
+    }
+
     /// Does a write and returns when it is durable.
     async fn write<T: Send + 'static>(
         &self,

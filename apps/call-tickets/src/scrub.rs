@@ -1,0 +1,247 @@
+//! Takes secrets out of a payload before it is written anywhere.
+//!
+//! A transcript carries the tool calls of the agent, and with them the headers that it sent: `Authorization`, API
+//! keys. Dynamic variables named `secret__…` hold what the platform promises to show to no model. Both are replaced
+//! by [`HIDDEN`], wherever their values turn up again, also within JSON that is written into a string.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+/// What stands where a secret was.
+pub const HIDDEN: &str = "[hidden]";
+
+/// Shorter values are not looked for elsewhere: too many words would be hidden with them.
+const SHORTEST: usize = 6;
+
+/// JSON within strings within strings: deeper than this nobody writes it.
+const DEEPEST: usize = 4;
+
+/// Names of members whose values are secrets, in lower case and without separators.
+const SECRET_NAMES: &[&str] = &[
+    "authorization",
+    "proxyauthorization",
+    "cookie",
+    "setcookie",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "clientsecret",
+    "apikey",
+    "xapikey",
+    "xiapikey",
+    "apitoken",
+    "accesstoken",
+    "refreshtoken",
+    "idtoken",
+    "authtoken",
+    "token",
+    "bearer",
+    "privatekey",
+    "connectionstring",
+    "sharedaccesskey",
+    "subscriptionkey",
+    "ocpapimsubscriptionkey",
+];
+
+/// Headers that may be read by anybody; all others of a tool call are hidden.
+const OPEN_HEADERS: &[&str] =
+    &["accept", "acceptlanguage", "contenttype", "contentlength", "useragent", "host"];
+
+/// Parameters of a URL that carry a secret.
+static URL_SECRET: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)([?&;](?:[a-z_\-]*(?:key|token|secret|password|signature)|sig|code)=)[^&#\s]+")
+        .expect("a pattern")
+});
+
+/// The user and password in a URL.
+static URL_LOGIN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)(https?://)[^/\s@]+@").expect("a pattern"));
+
+/// Credentials in running text.
+static BEARER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/\-]{8,}=*").expect("a pattern"));
+
+/// A member of an object that is named like a secret, in text that is no JSON.
+static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?i)("(?:secret__[^"]*|[a-z_\-]*(?:authorization|cookie|password|secret|api[_\-]?key|token)[a-z_\-]*)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}\]\s]+)"#,
+    )
+    .expect("a pattern")
+});
+
+/// The payload without its secrets.
+#[must_use]
+pub fn scrub(mut payload: Value) -> Value {
+    let mut secrets = BTreeSet::new();
+    hide(&mut payload, false, DEEPEST, &mut secrets);
+    // The longest first, so that none is hidden in part by another.
+    let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    everywhere(&mut payload, &secrets);
+    payload
+}
+
+/// Text that should have been a payload and is none, without what looks like a secret in it.
+#[must_use]
+pub fn scrub_text(text: &str) -> String {
+    let text = MEMBER.replace_all(text, format!("${{1}}\"{HIDDEN}\""));
+    in_text(&text)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Hides what is named like a secret, and notes what it was. Within `headers` everything is a secret that is not
+/// known to be open.
+fn hide(value: &mut Value, headers: bool, depth: usize, secrets: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let plain = plain(name);
+                let secret = name.to_ascii_lowercase().starts_with("secret__")
+                    || SECRET_NAMES.contains(&plain.as_str())
+                    || (headers && !OPEN_HEADERS.contains(&plain.as_str()));
+                if secret {
+                    note(member, secrets);
+                    if !member.is_null() {
+                        *member = HIDDEN.into();
+                    }
+                } else {
+                    hide(member, plain.ends_with("headers"), depth, secrets);
+                }
+            }
+        }
+        Value::Array(items) => {
+            // Variables and headers are also written as lists of names and values.
+            for item in items {
+                let named = ["name", "variable_name", "key"].iter().find_map(|name| item[*name].as_str());
+                let secret = named.is_some_and(|name| {
+                    name.to_ascii_lowercase().starts_with("secret__")
+                        || (headers && !OPEN_HEADERS.contains(&plain(name).as_str()))
+                        || SECRET_NAMES.contains(&plain(name).as_str())
+                });
+                if secret && let Value::Object(members) = item {
+                    for name in ["value", "new_value", "old_value"] {
+                        if let Some(member) = members.get_mut(name).filter(|member| !member.is_null()) {
+                            note(member, secrets);
+                            *member = HIDDEN.into();
+                        }
+                    }
+                }
+                hide(item, headers, depth, secrets);
+            }
+        }
+        Value::String(text) => {
+            let json = text.trim_start().starts_with(['{', '[']) && depth > 0;
+            if json && let Ok(mut within) = serde_json::from_str::<Value>(text) {
+                let before = within.clone();
+                hide(&mut within, headers, depth - 1, secrets);
+                if within != before {
+                    *text = within.to_string();
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Notes the texts of a secret; of `Bearer X` also `X`.
+fn note(value: &Value, secrets: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            secrets.insert(text.clone());
+            if let Some((_, credential)) = text.split_once(' ') {
+                secrets.insert(credential.trim().to_owned());
+            }
+        }
+        Value::Number(number) => {
+            secrets.insert(number.to_string());
+        }
+        Value::Array(items) => items.iter().for_each(|item| note(item, secrets)),
+        Value::Object(members) => members.values().for_each(|member| note(member, secrets)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Hides the noted secrets, and credentials in URLs and text, wherever they are.
+fn everywhere(value: &mut Value, secrets: &[String]) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(|member| everywhere(member, secrets)),
+        Value::Array(items) => items.iter_mut().for_each(|item| everywhere(item, secrets)),
+        Value::String(text) => {
+            for secret in secrets {
+                if text.contains(secret.as_str()) {
+                    *text = text.replace(secret.as_str(), HIDDEN);
+                }
+            }
+            if text.contains("://") || text.to_ascii_lowercase().contains("bearer ") || text.contains("asic ")
+            {
+                *text = in_text(text);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn in_text(text: &str) -> String {
+    let text = URL_SECRET.replace_all(text, format!("${{1}}{HIDDEN}"));
+    let text = URL_LOGIN.replace_all(&text, format!("${{1}}{HIDDEN}@"));
+    BEARER.replace_all(&text, format!("${{1}} {HIDDEN}")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_wherever_they_turn_up() {
+        let payload = json!({
+            "type": "post_call_transcription",
+            "data": {
+                "conversation_initiation_client_data": {"dynamic_variables": {
+                    "secret__crm": "planted-crm-key", "Secret__Pin": 123_456_789, "name": "Sam",
+                }},
+                "transcript": [{
+                    "message": "I sent planted-crm-key to the CRM",
+                    "tool_calls": [{
+                        "params_as_json": "{\"api_key\":\"planted-api-key\",\"name\":\"Sam\"}",
+                        "tool_details": {
+                            "headers": {"Authorization": "Bearer planted-bearer", "X-Odd": "planted-odd", "Content-Type": "application/json"},
+                            "url": "https://u:planted-login@crm.example.org/?q=1&api_key=planted-url&x=planted-bearer",
+                            "body": "{\"nested\":\"{\\\"password\\\":\\\"planted-deep\\\"}\"}",
+                        },
+                    }],
+                    "tool_results": [{"dynamic_variable_updates": [
+                        {"variable_name": "secret__session", "old_value": null, "new_value": "planted-session"},
+                    ], "result_value": "token planted-session 123456789"}],
+                }],
+            },
+        });
+        let scrubbed = scrub(payload).to_string();
+        assert!(!scrubbed.contains("planted") && !scrubbed.contains("123456789"), "{scrubbed}");
+        for kept in ["Sam", "application/json", "crm.example.org/?q=1", "post_call_transcription"] {
+            assert!(scrubbed.contains(kept), "{kept} in {scrubbed}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_as_it_was() {
+        let payload = json!({"data": {"metadata": {"tokens": 12, "cost": 3.5, "large": 9_007_199_254_740_993_u64}, "m": "a = b & c"}});
+        assert_eq!(scrub(payload.clone()), payload);
+    }
+
+    #[test]
+    fn broken_payloads_are_scrubbed_as_text() {
+        let text = r#"{"secret__crm":"planted-1","headers":{"Authorization":"Bearer planted-22222","X-Api-Key": "planted-3"},"name":"Sam","pass"#;
+        let scrubbed = scrub_text(text);
+        assert!(!scrubbed.contains("planted") && scrubbed.contains("Sam"), "{scrubbed}");
+        assert!(!scrub_text(r#"{"api_key":"planted cut o"#).contains("planted"));
+    }
+}
