@@ -716,7 +716,7 @@ mod tests {
         );
         assert!(!format!("{config:?}").contains("planted"), "no secret is shown");
         assert!(
-            matches!(of(&[SECRET, ("STORAGE_BASE_PATH", "/mnt/transcripts")]).0.and_then(|config| config.transcripts), Some(Transcripts::Disk(path)) if path == PathBuf::from("/mnt/transcripts"))
+            matches!(of(&[SECRET, ("STORAGE_BASE_PATH", "/mnt/transcripts")]).0.and_then(|config| config.transcripts), Some(Transcripts::Disk(path)) if path.as_os_str() == "/mnt/transcripts")
         );
     }
 

@@ -21,6 +21,9 @@ use crate::metrics::Metrics;
 use crate::notify::{Mailer, Note};
 use crate::topdesk;
 
+/// Reads an environment variable.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What of the outside is passed in.
 #[derive(Clone)]
 pub struct Outside {
@@ -29,7 +32,7 @@ pub struct Outside {
     /// The seed of everything left to chance: jitter, so that replicas do not act together.
     pub seed: u64,
     /// Reads environment variables that credentials and certificates are found by.
-    pub environment: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub environment: Environment,
 }
 
 /// The service.

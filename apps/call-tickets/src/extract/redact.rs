@@ -58,7 +58,8 @@ impl Redaction {
     /// The text with what is to be hidden replaced by its kind.
     pub fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        let kinds: [(bool, &Regex, fn(&str) -> bool, &str); 3] = [
+        type Kind<'a> = (bool, &'a Regex, fn(&str) -> bool, &'a str);
+        let kinds: [Kind<'_>; 3] = [
             (self.iban, &IBAN, is_iban, "[IBAN]"),
             (self.card, &CARD, is_card, "[card]"),
             (self.bsn, &BSN, is_bsn, "[BSN]"),
@@ -105,7 +106,7 @@ fn is_card(text: &str) -> bool {
             |(place, digit)| if place % 2 == 1 { digit * 2 - if *digit > 4 { 9 } else { 0 } } else { *digit },
         )
         .sum();
-    digits.iter().any(|digit| *digit != 0) && sum % 10 == 0
+    digits.iter().any(|digit| *digit != 0) && sum.is_multiple_of(10)
 }
 
 fn is_iban(text: &str) -> bool {

@@ -313,7 +313,7 @@ pub fn caller(call: &Call) -> Caller {
         .or_else(|| call.number.as_deref().and_then(phone)),
         email: collected(&["email", "mail", "mailadres", "emailadres"])
             .and_then(email)
-            .or_else(|| said.filter_map(email).last()),
+            .or_else(|| said.rev().find_map(email)),
         department: collected(&["department", "afdeling", "team"])
             .map(|department| line(department, ticket::NAME)),
     }

@@ -1,9 +1,9 @@
 //! Stand-ins for the services around, on loopback: they speak the real protocols, refuse what the real ones refuse,
 //! and fail in the documented ways when told to. `serve --demo` uses the first, tests use all.
 //!
-//! - [`desk`]: TOPdesk
-//! - [`model`]: OpenAI's chat completions
-//! - [`post`]: a mail server
+//! - [`desk`] is a TOPdesk
+//! - [`model`] is OpenAI's chat completions
+//! - [`post`] is a mail server
 
 pub mod desk;
 pub mod model;

@@ -145,11 +145,7 @@ fn admitted(rules: &Webhook, peer: IpAddr, headers: &HeaderMap) -> bool {
     let peer = peer.to_canonical();
     let client = if within(&rules.proxies, peer) {
         let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        let last = forwarded
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .next_back();
+        let last = forwarded.flat_map(|value| value.split(',')).map(str::trim).rfind(|part| !part.is_empty());
         match last {
             None => Some(peer),
             Some(last) => address(last),
