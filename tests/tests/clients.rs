@@ -12,7 +12,10 @@ fn python() -> Option<PathBuf> {
     if python.exists() {
         return Some(python);
     }
-    skip(&format!("Microsoft's Python clients are not installed: no {} (`./test --tools`)", python.display()));
+    skip(&format!(
+        "Microsoft's Python clients are not installed: no {} (`./test --tools`)",
+        python.display()
+    ));
     None
 }
 
@@ -24,7 +27,16 @@ fn microsofts_clients_take_local_azure_for_azure() {
     let Some(python) = python() else { return };
     let mut command = Command::new(python);
     command
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses=2", "--dist=loadfile", "tests/clients"])
+        .args([
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--numprocesses=2",
+            "--dist=loadfile",
+            "tests/clients",
+        ])
         .current_dir(root())
         .env("LANDFALL_BIN", landfall());
     let ran = finish(command);

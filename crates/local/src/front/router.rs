@@ -18,7 +18,9 @@ use super::listen::{Arrival, Cut, Handler};
 use super::page;
 use crate::control::Status;
 use crate::runtime::{self, Runtime};
-use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, registry};
+use crate::world::{
+    Body, Input, Method, Outcome, Plane, Request, Response, container_apps, outage, registry,
+};
 
 /// What the page shows of the past.
 const RECENT_MAX: usize = 200;
@@ -135,13 +137,36 @@ impl Front {
         Some(wanted.map(|query| self.runtime.logs(&query)))
     }
 
-    /// `POST /_local/kill` of replicas: the world learns of it as it would of a crash.
+    /// Whether an application is in a region that is cut off.
+    fn hides(&self, app: Option<&str>) -> bool {
+        self.host.anything_cut() && app.is_some_and(|app| self.host.read(|world| outage::hides(world, app)))
+    }
+
+    /// `POST /_local/kill` of replicas: the world learns of it as it would of a crash. `None` for all else that the
+    /// path takes, which is the world's.
     async fn kill(&self, taken: &Request) -> Option<Response> {
         let Body::Bytes(bytes) = &taken.body else { return None };
         let body: Value = serde_json::from_slice(bytes).ok()?;
-        let app = body["app"].as_str()?;
-        let count = body["replicas"].as_u64().unwrap_or(1);
-        let killed = self.runtime.kill(app, usize::try_from(count).unwrap_or(usize::MAX)).await;
+        let asked = body.get("app")?;
+        let refused = |message: &str| Some(Response::error(400, "InvalidKill", message));
+        let Some(app) = asked.as_str().filter(|app| app.starts_with("/subscriptions/")) else {
+            return refused("`app` is the id of an application in Resource Manager.");
+        };
+        let count = match &body["replicas"] {
+            Value::Null => 1,
+            count => match count.as_u64().filter(|count| *count > 0) {
+                Some(count) => usize::try_from(count).unwrap_or(usize::MAX),
+                None => return refused("`replicas` is a number of replicas, 1 or more."),
+            },
+        };
+        if self.host.read(|world| world.arm.find(app).is_none()) {
+            return Some(Response::error(
+                404,
+                "ResourceNotFound",
+                format!("There is no application '{app}'."),
+            ));
+        }
+        let killed = self.runtime.kill(app, count).await;
         Some(Response::json(200, &json!({"killed": killed})))
     }
 
@@ -251,6 +276,9 @@ impl Handler for Main {
         };
         match doors::door(&authority) {
             Door::App(host) => {
+                if front.hides(front.runtime.app_at(&host).as_deref()) {
+                    return Err(Cut);
+                }
                 let door = runtime::Door::Host(&host);
                 Ok(front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
             }
@@ -312,6 +340,9 @@ pub(crate) struct PlainPort {
 
 impl Handler for PlainPort {
     async fn answer(&self, arrival: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        if self.front.hides(Some(&self.app)) {
+            return Err(Cut);
+        }
         let door = runtime::Door::App(&self.app);
         Ok(self.front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
     }

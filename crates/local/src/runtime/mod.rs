@@ -250,6 +250,11 @@ impl Runtime {
         self.shared.routes().apps.iter().map(|(id, route)| (id.clone(), route.ingress.fqdn.clone())).collect()
     }
 
+    /// The id of the app that a host name leads to.
+    pub fn app_at(&self, host: &str) -> Option<String> {
+        self.shared.routes().hosts.get(host).map(|(app, _)| app.clone())
+    }
+
     /// Whether a host name is one of the ingress's.
     pub fn knows_host(&self, host: &str) -> bool {
         self.shared.routes().hosts.contains_key(host)

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::arm::refusal::Refusal;
-use super::{Body, Method, Request, Response, World, dns, entra, faults};
+use super::{Body, Method, Request, Response, World, dns, entra, faults, outage};
 
 /// Whether a path is local Azure's own.
 pub(super) fn claims(path: &str) -> bool {
@@ -37,6 +37,7 @@ fn serve(world: &mut World, request: &Request) -> Result<Response, Refusal> {
         }
         ("/_local/dns", method) => dns::serve(world, method, &body),
         ("/_local/faults", method) => faults::serve(world, method, &body),
+        ("/_local/kill", method) => outage::serve(world, method, &body),
         ("/_local/assertion", Method::Post) => {
             let subject = body["subject"].as_str().unwrap_or("local");
             let audience = body["audience"].as_str().unwrap_or("api://AzureADTokenExchange");

@@ -10,11 +10,12 @@
 //! - [`entra`], [`access`]: tokens, principals; roles and assignments, asked by every plane.
 //! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
+//! - [`quota`]: how much of something a region may hold.
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
 //! - [`dns`], [`x509`]: names that are looked up, certificates that are brought.
-//! - [`faults`], [`control`]: failures and time on demand.
+//! - [`faults`], [`outage`], [`control`]: failures and time on demand.
 
 pub mod access;
 pub mod agenda;
@@ -36,8 +37,10 @@ pub mod keyvault;
 pub mod messaging;
 pub mod monitor;
 pub mod network;
+pub mod outage;
 pub mod plain;
 pub mod postgres;
+pub mod quota;
 pub mod redis;
 pub mod registry;
 pub mod registry_account;
@@ -164,6 +167,12 @@ pub struct World {
     pub dns: dns::Dns,
     /// Faults asked for.
     pub faults: faults::Faults,
+    /// Quotas that were raised.
+    #[serde(default)]
+    pub quotas: quota::Raised,
+    /// Regions cut off.
+    #[serde(default)]
+    pub outage: outage::Outage,
     /// Set by whatever changes state while answering a read; see [`Outcome::changed`].
     #[serde(skip)]
     pub(crate) touched: bool,
@@ -190,6 +199,8 @@ impl World {
             templates: templates::State::default(),
             dns: dns::Dns::default(),
             faults: faults::Faults::default(),
+            quotas: quota::Raised::default(),
+            outage: outage::Outage::default(),
             touched: false,
             types: None,
             config,
@@ -239,6 +250,9 @@ impl World {
 
     /// Answers one request at the present time, faults included.
     fn handle(&mut self, request: &Request) -> Outcome {
+        if outage::silences(self, &request.plane) {
+            return Outcome { dropped: true, ..Outcome::default() };
+        }
         let acting = faults::matching(self, request);
         let writes = !matches!(request.method, Method::Get | Method::Head);
         let mut outcome = Outcome { changed: writes || acting.is_some(), ..Outcome::default() };

@@ -244,7 +244,11 @@ pub(in crate::world) fn serve(world: &mut World, ask: &Ask) -> Answer {
     if let Some(answer) = tags::serve(world, ask) {
         return answer;
     }
+    if let Some(answer) = super::quota::serve(world, ask) {
+        return answer;
+    }
     if !id.stretches.is_empty() {
+        super::outage::refuse(world, ask)?;
         return resources::serve(world, ask);
     }
     if let Some(answer) = lists::serve(world, ask) {

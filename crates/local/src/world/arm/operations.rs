@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::{Answer, Ask, Event as ArmEvent, groups, resources, stamp};
 use crate::world::agenda::Event;
 use crate::world::faults::Fault;
-use crate::world::{Request, Response, World};
+use crate::world::{Request, Response, World, outage};
 
 /// How long an ended operation can still be asked for.
 const KEPT_SECONDS: i64 = 24 * 3600;
@@ -132,6 +132,9 @@ pub fn begin(world: &mut World, resource: &Id, verb: Verb, ending: Ending) -> St
 
 /// The scheduled end of an operation has come.
 pub(crate) fn due(world: &mut World, id: &str) {
+    if outage::keeps(world, id) {
+        return;
+    }
     let Some(operation) = world.arm.operations.get(id) else { return };
     let result = match &operation.doomed {
         Some(failure) => Err(failure.clone()),

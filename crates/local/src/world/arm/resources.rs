@@ -8,7 +8,7 @@ use super::kind::{self, Call, Change, Kind, Place, Reply, Signs, What};
 use super::operations::{self, Verb};
 use super::refusal::Refusal;
 use super::{Answer, Ask, Resource, SystemData, groups, lists, locks, merge, put, subscriptions, tags, take};
-use crate::world::{Method, Response, World, identities, network};
+use crate::world::{Method, Response, World, identities, network, quota};
 
 /// How long ARM's own lists lag behind a creation, in seconds at speed 1.
 const LIST_LAG_SECONDS: f64 = 2.0;
@@ -324,6 +324,7 @@ fn write(world: &mut World, ask: &Ask, patch: bool) -> Answer {
         unique(world, row, &id)?;
     }
     row.rules.judge(world, &mut change)?;
+    quota::permit(world, &id.kind(), &id, &change)?;
     identities::settle(world, &id, &mut change.body)?;
     let Change { body, private, current, .. } = change;
 

@@ -89,6 +89,7 @@ const PROVIDERS: &[(&str, &str, bool)] = &[
     ("Microsoft.Network", "2025-09-01", true),
     ("Microsoft.OperationalInsights", "2026-03-01", true),
     ("Microsoft.Portal", "2026-04-01", true),
+    ("Microsoft.Quota", "2025-09-01", true),
     ("Microsoft.Resources", "2025-04-01", true),
     ("Microsoft.ServiceBus", "2026-01-01", true),
     ("Microsoft.Storage", "2026-04-01", true),
@@ -180,6 +181,18 @@ pub(crate) fn must_be_registered(world: &World, namespace: &str) -> Result<(), R
              how to register subscriptions."
         ),
     ))
+}
+
+/// `NoRegisteredProviderFound`: a place or version that a provider does not serve.
+pub(crate) fn no_provider(location: &str, version: &str, kind: &str) -> Refusal {
+    Refusal::bad(
+        "NoRegisteredProviderFound",
+        format!(
+            "No registered resource provider found for location '{location}' and API version '{version}' for type \
+             '{kind}'. The supported locations are '{}'.",
+            region_names().join(", ")
+        ),
+    )
 }
 
 /// A registration or unregistration has come to its end.

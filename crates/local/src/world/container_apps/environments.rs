@@ -177,13 +177,6 @@ impl Rules for Environments {
         if post && call.rest_is(&["getCustomDomainVerificationId"]) {
             return Some(Ok(Response::json(200, &json!(verification_id(world)))));
         }
-        if get && call.rest_is(&["locations", "*", "usages"]) {
-            let place = normal(call.rest[1]);
-            let here = world.arm.of_kind(KIND.name).filter(|found| found.location() == place).count();
-            let value =
-                json!([usage("ManagedEnvironmentCount", "Managed Environment Count", here as f64, 15.0)]);
-            return Some(Ok(Response::json(200, &json!({"value": value}))));
-        }
         if get && call.rest_is(&["locations", "*", "availableManagedEnvironmentsWorkloadProfileTypes"]) {
             let value: Vec<Value> = PROFILES.iter().map(|(name, category, cores, memory)| json!({
                 "id": format!("{}/providers/Microsoft.App/locations/{}/availableManagedEnvironmentsWorkloadProfileTypes/{name}", call.id, call.rest[1]),
