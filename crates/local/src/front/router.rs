@@ -2,6 +2,7 @@
 //! browser, or what only the front knows (`/_local/status`, `/_local/apps`).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::content::Reader;
 use super::doors::{self, Door};
 use super::gate::{self, Answer, Show, Taken};
 use super::host::Host;
@@ -18,9 +20,8 @@ use super::listen::{Arrival, Cut, Handler};
 use super::page;
 use crate::control::Status;
 use crate::runtime::{self, Runtime};
-use crate::world::{
-    Body, Input, Method, Outcome, Plane, Request, Response, container_apps, outage, registry,
-};
+use crate::world::registry::{self, Looked};
+use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, outage};
 
 /// What the page shows of the past.
 const RECENT_MAX: usize = 200;
@@ -205,23 +206,32 @@ impl Front {
         }
     }
 
-    /// Hashes what a registry upload consists of when this request completes it: pieces came one by one, and the
-    /// world sees no bytes.
+    /// Looks at what the world cannot see for a registry: an upload's pieces, which came one by one, are hashed
+    /// together when this request completes it, and the config that a manifest names tells the platform.
     async fn complete(&self, request: &mut Request) -> Result<(), Response> {
         let Plane::Registry { name } = &request.plane else { return Ok(()) };
-        let Some(mut segments) = self.host.read(|world| registry::completing(world, name, request)) else {
-            return Ok(());
-        };
-        if let Body::Stored(last) = &request.body {
-            segments.extend(last.iter().cloned());
-        }
         let contents = self.host.contents.clone();
-        let hashed = tokio::task::spawn_blocking(move || contents.sha256(&segments)).await;
-        match hashed.map_err(std::io::Error::other).and_then(|hashed| hashed) {
-            Ok(sha256) => {
-                request.headers.insert(registry::COMPLETE_SHA256.to_owned(), sha256);
+        let read = match self.host.read(|world| registry::looked(world, name, request)) {
+            None => return Ok(()),
+            Some(Looked::Whole(mut segments)) => {
+                if let Body::Stored(last) = &request.body {
+                    segments.extend(last.iter().cloned());
+                }
+                let hash = move || Ok(Some((registry::COMPLETE_SHA256, contents.sha256(&segments)?)));
+                tokio::task::spawn_blocking(hash).await
+            }
+            Some(Looked::Config(segments)) => {
+                let read =
+                    move || Ok(platform(contents.reader(&segments))?.map(|it| (registry::PLATFORM, it)));
+                tokio::task::spawn_blocking(read).await
+            }
+        };
+        match read.map_err(std::io::Error::other).and_then(|read| read) {
+            Ok(Some((header, value))) => {
+                request.headers.insert(header.to_owned(), value);
                 Ok(())
             }
+            Ok(None) => Ok(()),
             Err(error) => Err(gate::refusal(
                 &request.plane,
                 500,
@@ -346,6 +356,16 @@ impl Handler for PlainPort {
         let door = runtime::Door::App(&self.app);
         Ok(self.front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
     }
+}
+
+/// `os/architecture` as an image's config says; none of a config that is no JSON or far too large for one.
+fn platform(config: Reader) -> std::io::Result<Option<String>> {
+    const CONFIG_MAX: u64 = 1 << 20;
+    let mut text = Vec::new();
+    config.take(CONFIG_MAX).read_to_end(&mut text)?;
+    let config: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let words = (config["os"].as_str(), config["architecture"].as_str());
+    Ok(if let (Some(os), Some(architecture)) = words { Some(format!("{os}/{architecture}")) } else { None })
 }
 
 fn give(front: &Front, response: Response) -> Answer {

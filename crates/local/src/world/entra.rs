@@ -269,10 +269,13 @@ pub fn storage_audiences(config: &Config, account: &str) -> Vec<String> {
     ]
 }
 
+/// The audience of tokens that are for container registries.
+pub const REGISTRY_AUDIENCE: &str = "https://containerregistry.azure.net";
+
 /// What the registries' token exchange takes tokens for.
 pub fn registry_audiences(config: &Config) -> Vec<String> {
     let mut audiences = arm_audiences(config);
-    audiences.push("https://containerregistry.azure.net".into());
+    audiences.push(REGISTRY_AUDIENCE.into());
     audiences
 }
 

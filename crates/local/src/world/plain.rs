@@ -81,14 +81,6 @@ pub(crate) static KINDS: &[Kind] = &[
         [45.0, 30.0, 10.0],
         "ContainerGroupTransitioning",
     ),
-    child(
-        "Microsoft.ContainerRegistry/registries/replications",
-        [60.0, 20.0, 20.0],
-        "RegistryOperationInProgress",
-    ),
-    child("Microsoft.ContainerRegistry/registries/scopeMaps", [3.0, 3.0, 3.0], "RegistryOperationInProgress"),
-    child("Microsoft.ContainerRegistry/registries/tasks", [3.0, 3.0, 3.0], "RegistryOperationInProgress"),
-    child("Microsoft.ContainerRegistry/registries/webhooks", [3.0, 3.0, 3.0], "RegistryOperationInProgress"),
     regional(
         "Microsoft.ContainerService/managedClusters",
         any(1, 63),

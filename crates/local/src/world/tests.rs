@@ -1238,7 +1238,7 @@ mod services {
         assert_eq!(first["passwords"][1], second["passwords"][1]);
         let mut premium = body("Basic", true);
         premium["properties"]["publicNetworkAccess"] = json!("Disabled");
-        lab.put(&path, premium).refused(400, "FeatureNotSupportedForSku");
+        lab.put(&path, premium).refused(400, "DisablingPublicNetworkAccessNotSupported");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub static KINDS: &[&[Kind]] = &[
     network::KINDS,
     network::private::KINDS,
     registry_account::KINDS,
+    registry_account::CHILDREN,
     storage_account::KINDS,
     workspace::KINDS,
     postgres::KINDS,
