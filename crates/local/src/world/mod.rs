@@ -316,6 +316,15 @@ impl World {
             let correlation = request.header("x-ms-correlation-request-id").unwrap_or(&request.id);
             response.headers.push(("x-ms-correlation-request-id".into(), correlation.to_owned()));
         }
+        if matches!(request.plane, Plane::Arm) && !has(&response, "x-ms-routing-request-id") {
+            let at = self.now.strftime("%Y%m%dT%H%M%SZ");
+            response.headers.push(("x-ms-routing-request-id".into(), format!("LOCAL:{at}:{}", request.id)));
+            for (name, value) in NOT_CACHED {
+                if !has(&response, name) {
+                    response.headers.push((name.into(), value.into()));
+                }
+            }
+        }
         if let (Some(client), false) =
             (request.header("x-ms-client-request-id"), has(&response, "x-ms-client-request-id"))
             && request.header("x-ms-return-client-request-id").is_none_or(|v| v.eq_ignore_ascii_case("true"))
@@ -325,6 +334,14 @@ impl World {
         response
     }
 }
+
+/// Resource Manager's answers are of one moment.
+const NOT_CACHED: [(&str, &str); 4] = [
+    ("cache-control", "no-cache"),
+    ("pragma", "no-cache"),
+    ("expires", "-1"),
+    ("x-content-type-options", "nosniff"),
+];
 
 /// How long in seconds, as a [`Duration`] for those who wait.
 pub fn seconds(seconds: f64) -> Duration {

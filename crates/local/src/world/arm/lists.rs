@@ -209,7 +209,7 @@ pub(crate) fn page(ask: &Ask, mut found: Vec<Value>) -> Answer {
             }),
         }
     };
-    let top = number("$top")?.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let top = number("$top")?.filter(|top| *top > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
     let skip = number("$skiptoken")?.unwrap_or(0).min(found.len());
     let more = found.len() > skip + top;
     let value: Vec<Value> = found.drain(skip..).take(top).collect();

@@ -7,7 +7,10 @@ use super::id::Id;
 use super::kind::{self, Call, Change, Kind, Place, Reply, Signs, What};
 use super::operations::{self, Verb};
 use super::refusal::Refusal;
-use super::{Answer, Ask, Resource, SystemData, groups, lists, locks, merge, put, subscriptions, tags, take};
+use super::{
+    Answer, Ask, Resource, SystemData, catalogue, groups, lists, locks, merge, moves, names, put,
+    subscriptions, tags, take,
+};
 use crate::world::{Method, Response, World, identities, network, quota};
 
 /// How long ARM's own lists lag behind a creation, in seconds at speed 1.
@@ -68,6 +71,10 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
     if id.group.is_some() {
         groups::must_exist(world, id)?;
     }
+    subscriptions::must_be_namespace(id.namespace())?;
+    if let Some((part, _)) = id.stretches.last().and_then(|last| last.parts.first()) {
+        catalogue::must_have(id.namespace(), part, ask.api_version())?;
+    }
     if ask.request.method == Method::Post && !rest.is_empty() && world.arm.find(&id.key()).is_some() {
         // an action is a write to a read-only lock, listing keys included
         locks::permit(world, id, false)?;
@@ -122,7 +129,10 @@ pub(super) fn beside(world: &mut World, ask: &Ask) -> Answer {
         return answer;
     }
     match (ask.request.method, rest.len()) {
-        (Method::Get, 3) => lists::of_type(world, ask, &format!("{}/{}", rest[1], rest[2])),
+        (Method::Get, 3) => {
+            catalogue::must_have(&rest[1], &rest[2], ask.api_version())?;
+            lists::of_type(world, ask, &format!("{}/{}", rest[1], rest[2]))
+        }
         (Method::Post, 3) => Err(not_allowed(ask)),
         (Method::Post, _) => Err(not_supported(ask)),
         (Method::Put | Method::Patch | Method::Delete, 3) => Err(not_allowed(ask)),
@@ -403,6 +413,7 @@ fn spelled(world: &World, id: &Id) -> Id {
 fn may_hold(world: &World, id: &Id, creates: bool) -> Result<(), Refusal> {
     if let Some(group) = id.group_id() {
         groups::must_not_be_going(world, &group)?;
+        moves::must_be_still(world, id, "write")?;
     }
     subscriptions::must_be_registered(world, id.namespace())?;
     let holder = id.parent().unwrap_or_else(|| id.scope());
@@ -433,6 +444,12 @@ fn may_hold(world: &World, id: &Id, creates: bool) -> Result<(), Refusal> {
 
 fn name(row: &Kind, id: &Id) -> Result<(), Refusal> {
     let name = id.name();
+    if row.names.global && names::is_reserved(name) {
+        return Err(Refusal::bad(
+            "ReservedResourceName",
+            format!("The resource name '{name}' or a part of the name is a trademarked or reserved word."),
+        ));
+    }
     if row.names.allow(name) {
         return Ok(());
     }
@@ -641,14 +658,15 @@ fn place(row: &Kind, id: &Id, change: &mut Change) -> Result<(), Refusal> {
             return Ok(());
         }
     };
-    if row.place == Place::Regional && !subscriptions::is_region(&location) {
+    let offered = catalogue::regions(row.name);
+    if row.place == Place::Regional && !offered.contains(&location.as_str()) {
         return Err(Refusal::bad(
             "LocationNotAvailableForResourceType",
             format!(
                 "The provided location '{location}' is not available for resource type '{}'. List of available \
                  regions for the resource type is '{}'.",
                 row.name,
-                subscriptions::region_names().join(",")
+                offered.join(",")
             ),
         ));
     }
@@ -661,6 +679,7 @@ fn delete(world: &mut World, ask: &Ask) -> Answer {
     let Some(found) = world.arm.find(&key).cloned() else { return Ok(Response::empty(204)) };
     let row = kind::row(&found.kind);
     locks::permit(world, &found.id, true)?;
+    moves::must_be_still(world, &found.id, "delete")?;
     matches(world, ask, Some(&found))?;
     if let Some(operation) = operations::under_way(world, &key) {
         return Err(busy(row, &found.id, operation));
