@@ -12,8 +12,9 @@ use crate::world::{
     storage_account, workspace,
 };
 
-/// Every type that has a row: adding a type is adding its row to its module's list, or its module here.
-pub static KINDS: &[&[Kind]] = &[
+/// The types that have a row, but for those of Microsoft.Network, which lists its own: adding a type is adding its row
+/// to its module's list, or its module here.
+static KINDS: &[&[Kind]] = &[
     super::locks::KINDS,
     app_service::KINDS,
     cognitive::KINDS,
@@ -23,8 +24,6 @@ pub static KINDS: &[&[Kind]] = &[
     keyvault::KINDS,
     messaging::KINDS,
     monitor::KINDS,
-    network::KINDS,
-    network::private::KINDS,
     registry_account::KINDS,
     registry_account::CHILDREN,
     storage_account::KINDS,
@@ -34,9 +33,14 @@ pub static KINDS: &[&[Kind]] = &[
     plain::KINDS,
 ];
 
+/// Every row.
+pub fn rows() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().chain(network::KINDS.iter()).flat_map(|list| list.iter())
+}
+
 /// The row of a type, found without case.
 pub fn find(kind: &str) -> Option<&'static Kind> {
-    KINDS.iter().flat_map(|list| list.iter()).find(|row| row.name.eq_ignore_ascii_case(kind))
+    rows().find(|row| row.name.eq_ignore_ascii_case(kind))
 }
 
 /// The row of a type, or the row for types that have none.

@@ -47,7 +47,7 @@ fn private_connections(world: &World, resource: &Resource, shown: &mut Value) {
     if resource.id.stretches.is_empty() {
         return;
     }
-    let prefix = format!("{}/{}/", resource.id.key(), network::private::CONNECTIONS.to_ascii_lowercase());
+    let prefix = format!("{}/{}/", resource.id.key(), network::connections::CONNECTIONS.to_ascii_lowercase());
     let found: Vec<Value> = world
         .arm
         .resources
@@ -92,6 +92,11 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
         (Method::Delete, 0) => delete(world, ask),
         (Method::Get, 1) => {
             must_have_resource(world, id)?;
+            if rest[0].eq_ignore_ascii_case("privateLinkResources")
+                && let Some(offered) = world.arm.find(&id.key()).and_then(network::connections::offered)
+            {
+                return Ok(offered);
+            }
             lists::children(world, ask, &format!("{}/{}", id.kind(), rest[0]))
         }
         (Method::Get, 3) if rest[0].eq_ignore_ascii_case("providers") => {
@@ -247,9 +252,7 @@ fn provide(world: &mut World, ask: &Ask) -> Option<Answer> {
         rest: rest.iter().map(String::as_str).collect(),
         body: ask.body.clone(),
     };
-    kind::KINDS
-        .iter()
-        .flat_map(|list| list.iter())
+    kind::rows()
         .filter(|row| {
             row.name.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(&namespace))
                 && row.name.matches('/').count() == 1
@@ -527,10 +530,7 @@ fn matches(_world: &World, ask: &Ask, current: Option<&Resource>) -> Result<(), 
     if let Some(wanted) = ask.request.header("if-match") {
         match current {
             None => return failed("The resource does not exist, so the If-Match condition cannot be met."),
-            Some(current)
-                if wanted.trim() != "*"
-                    && wanted.trim().trim_matches('"') != current.etag.trim_matches('"') =>
-            {
+            Some(current) if wanted.trim() != "*" && opaque(wanted) != opaque(&current.etag) => {
                 return failed(
                     "The condition specified in the If-Match header was not met: the resource was changed since.",
                 );
@@ -542,6 +542,11 @@ fn matches(_world: &World, ask: &Ask, current: Option<&Resource>) -> Result<(), 
         return failed("The resource exists already, so the If-None-Match condition cannot be met.");
     }
     Ok(())
+}
+
+/// An etag without its quotes, and without the mark of a weak one: services show either.
+fn opaque(etag: &str) -> &str {
+    etag.trim().trim_start_matches("W/").trim_matches('"')
 }
 
 /// The type's own conflict while another change is under way.

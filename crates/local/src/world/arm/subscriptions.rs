@@ -181,6 +181,11 @@ pub fn has_zones(location: &str) -> bool {
     REGIONS.iter().any(|region| region.0 == location && region.4)
 }
 
+/// The region that a normalised location is paired with, where it has one.
+pub fn paired(location: &str) -> Option<&'static str> {
+    REGIONS.iter().find(|region| region.0 == location).map(|region| region.3).filter(|pair| !pair.is_empty())
+}
+
 /// All regions.
 pub fn region_names() -> Vec<&'static str> {
     REGIONS.iter().map(|region| region.0).collect()
@@ -446,9 +451,7 @@ fn show_provider(world: &World, namespace: &str) -> Value {
     let regions =
         |kind: &str| -> Vec<&str> { catalogue::regions(kind).into_iter().map(display_name).collect() };
     let prefix = format!("{key}/");
-    let mut types: Vec<Value> = kind::KINDS
-        .iter()
-        .flat_map(|list| list.iter())
+    let mut types: Vec<Value> = kind::rows()
         .filter(|row| row.name.to_ascii_lowercase().starts_with(&prefix))
         .map(|row| {
             json!({
