@@ -200,7 +200,7 @@ pub(super) fn must_have(namespace: &str, part: &str, version: &str) -> Result<()
     };
     if COMMON.iter().any(|word| is(word))
         || types.iter().any(|word| is(word))
-        || kind::KINDS.iter().flat_map(|list| list.iter()).any(|row| first(row.name))
+        || kind::rows().any(|row| first(row.name))
     {
         return Ok(());
     }
