@@ -5,7 +5,7 @@
 //! - `host`: the one world, applied under a lock and journalled before anybody is told.
 //! - `platform`: the world as the runtime of applications sees it; `plain`: a plain port for each application.
 //! - `listen`, `tls`, `ports`, `identity`: sockets, certificates, which ports, who may ask for tokens.
-//! - `page`: what a browser sees. `client`: how another process asks.
+//! - `page`: what a browser sees. `client`: how another process asks. `issuer`: who else signs assertions.
 //!
 //! [`serve`] puts them together.
 
@@ -15,6 +15,7 @@ mod doors;
 mod gate;
 mod host;
 mod identity;
+mod issuer;
 mod listen;
 mod page;
 mod plain;
@@ -35,7 +36,7 @@ use crate::control::{Hold, Status, make_folder};
 use crate::runtime::{Runtime, Settings};
 use crate::store::{Store, Types};
 use crate::world::arm::types::Catalogue;
-use crate::world::{Body, Config, Input, Method, Plane, Request, World};
+use crate::world::{Body, Config, Input, Method, Plane, Request, World, entra};
 use crate::{DEFAULT_SPEED, Error, Options, State};
 
 use self::content::Contents;
@@ -108,6 +109,9 @@ pub async fn serve(
     store.begin(&world, types.as_deref())?;
 
     let config = world.config.clone();
+    // The first token is asked for as soon as every plane answers.
+    let seed = config.seed;
+    tokio::task::spawn_blocking(move || entra::warm(seed));
     let host = Arc::new(Host::new(world, store, contents));
     host.sweep();
     if let Some(file) = &faults {

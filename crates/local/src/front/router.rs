@@ -16,12 +16,13 @@ use super::doors::{self, Door};
 use super::gate::{self, Answer, Show, Taken};
 use super::host::Host;
 use super::identity::Passes;
+use super::issuer;
 use super::listen::{Arrival, Cut, Handler};
 use super::page;
 use crate::control::Status;
 use crate::runtime::{self, Runtime};
 use crate::world::registry::{self, Looked};
-use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, outage};
+use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, entra, outage};
 
 /// What the page shows of the past.
 const RECENT_MAX: usize = 200;
@@ -106,14 +107,17 @@ impl Front {
             took: Duration::ZERO,
         };
         let answered = match gate::take(&self.host.contents, plane, authority, scheme, request).await {
-            Ok(taken) => match self.stream(&taken.request) {
+            Ok(mut taken) => match self.stream(&taken.request) {
                 Some(Ok(stream)) => {
                     recent.status = 200;
                     self.remember(recent);
                     return Ok(stream);
                 }
                 Some(Err(refused)) => Ok(refused),
-                None => self.ask(taken).await,
+                None => {
+                    self.add_issuer_keys(&mut taken.request).await;
+                    self.ask(taken).await
+                }
             },
             Err(refused) => Ok(refused),
         };
@@ -127,6 +131,17 @@ impl Front {
             self.remember(recent);
         }
         answered.map(|response| gate::give(&self.host.contents, response, show))
+    }
+
+    /// The keys of the issuer of a client assertion, which Entra needs to check it.
+    async fn add_issuer_keys(&self, request: &mut Request) {
+        if !matches!(request.plane, Plane::Arm | Plane::Entra) || !request.path.ends_with("/token") {
+            return;
+        }
+        if let Some(issuer) = self.host.read(|world| entra::foreign_issuer(world, request)) {
+            let keys = issuer::keys(&issuer).await;
+            request.headers.insert(entra::KEYS_HEADER.into(), keys.to_string());
+        }
     }
 
     /// A log stream, when that is what is asked for: the world knows who may, the runtime what is written.
@@ -321,19 +336,14 @@ pub(crate) struct IdentityEndpoint(pub(crate) Arc<Front>);
 impl Handler for IdentityEndpoint {
     async fn answer(&self, _: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
         let front = &self.0;
-        let refuse = |status, message: &str| {
-            let body = json!({"statusCode": status, "message": message});
-            Ok(give(front, Response::json(status, &body)))
-        };
         if request.uri().path().trim_end_matches('/') != "/msi/token" {
-            return refuse(404, "The identity endpoint is /msi/token.");
+            let body = json!({"statusCode": 404, "message": "The identity endpoint is /msi/token."});
+            return Ok(give(front, Response::json(404, &body)));
         }
+        // As Container Apps answers: 403 and not a word, whether the header is missing or somebody else's.
         let pass = request.headers().get("x-identity-header").and_then(|pass| pass.to_str().ok());
-        let Some(pass) = pass else {
-            return refuse(400, "The header X-IDENTITY-HEADER is missing.");
-        };
-        let Some(workload) = front.passes.check(pass) else {
-            return refuse(401, "The header X-IDENTITY-HEADER is not this workload's IDENTITY_HEADER.");
+        let Some(workload) = pass.and_then(|pass| front.passes.check(pass)) else {
+            return Ok(give(front, Response::empty(403)));
         };
         let authority = authority(&request).unwrap_or_else(|| "127.0.0.1".into());
         front.plane(Plane::Identity { workload }, &authority, "http", request).await

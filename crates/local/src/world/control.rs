@@ -51,9 +51,9 @@ fn serve(world: &mut World, request: &Request) -> Result<Response, Refusal> {
             200,
             &json!({"issuer": entra::local_issuer(&world.config),
                     "jwks_uri": format!("{}/_local/issuer/keys", world.config.origin()),
-                    "id_token_signing_alg_values_supported": ["HS256"]}),
+                    "id_token_signing_alg_values_supported": ["RS256"]}),
         )),
-        ("/_local/issuer/keys", Method::Get) => Ok(Response::json(200, &json!({"keys": []}))),
+        ("/_local/issuer/keys", Method::Get) => Ok(Response::json(200, &entra::local_keys(&world.config))),
         _ => Err(Refusal::missing("NotFound", format!("Local Azure has nothing at '{}'.", request.path))),
     }
 }

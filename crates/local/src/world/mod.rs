@@ -14,7 +14,7 @@
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
-//! - [`dns`], [`x509`]: names that are looked up, certificates that are brought.
+//! - [`dns`], [`x509`], [`crypto`]: names that are looked up, certificates that are brought, keys that are made.
 //! - [`faults`], [`outage`], [`control`]: failures and time on demand.
 
 pub mod access;
@@ -28,6 +28,7 @@ pub mod cognitive;
 pub mod container_apps;
 pub mod control;
 pub mod cosmos;
+pub mod crypto;
 pub mod dns;
 pub mod entra;
 pub mod faults;

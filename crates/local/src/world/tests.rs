@@ -818,7 +818,7 @@ mod entra_tests {
             (400, "invalid_resource".into(), 500_011)
         );
         assert_eq!(with("scope", "https://localhost:8443/"), (400, "invalid_scope".into(), 1_002_012));
-        assert_eq!(with("grant_type", "password"), (400, "unsupported_grant_type".into(), 70003));
+        assert_eq!(with("grant_type", "magic"), (400, "unsupported_grant_type".into(), 70003));
         assert_eq!(with("grant_type", ""), (400, "invalid_request".into(), 900_144));
     }
 
