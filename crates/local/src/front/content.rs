@@ -155,6 +155,13 @@ impl Contents {
         })
     }
 
+    /// The text of segments put together.
+    pub(crate) fn text(&self, segments: &[Segment]) -> std::io::Result<String> {
+        let mut text = String::new();
+        self.reader(segments).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
     /// Hex SHA-256 of segments put together.
     pub(crate) fn sha256(&self, segments: &[Segment]) -> std::io::Result<String> {
         if let [one] = segments

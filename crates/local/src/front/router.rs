@@ -19,13 +19,18 @@ use super::identity::Passes;
 use super::issuer;
 use super::listen::{Arrival, Cut, Handler};
 use super::page;
+use crate::Error;
 use crate::control::Status;
 use crate::runtime::{self, Runtime};
 use crate::world::registry::{self, Looked};
-use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, entra, outage};
+use crate::world::{
+    Body, Input, Method, Outcome, Plane, Request, Response, container_apps, entra, outage, templates,
+};
 
 /// What the page shows of the past.
 const RECENT_MAX: usize = 200;
+/// So often at most a deployment is made again with more of the content that its links lead to.
+const LINKS_MAX: usize = 50;
 
 /// Everything an answer may need.
 #[derive(Debug)]
@@ -200,7 +205,7 @@ impl Front {
         if let Err(refused) = self.complete(&mut request).await {
             return Ok(refused);
         }
-        let applied = self.host.apply(Input::Request(request));
+        let applied = self.apply(request).await;
         // From here on the world names the content, or nobody does.
         drop(upload);
         let outcome = match applied {
@@ -211,7 +216,7 @@ impl Front {
                 return Ok(gate::refusal(&plane, 500, "InternalServerError", &message, &id));
             }
         };
-        let Outcome { response, dropped, hold_until, changed: _ } = outcome;
+        let Outcome { response, dropped, hold_until, changed: _, wanted: _ } = outcome;
         if let Some(until) = hold_until {
             self.hold(until).await;
         }
@@ -219,6 +224,29 @@ impl Front {
             Some(response) if !dropped => Ok(response),
             _ => Err(Cut),
         }
+    }
+
+    /// Applies a request. One that names content by links is made again with their text, since the world sees no
+    /// bytes.
+    async fn apply(&self, mut request: Request) -> Result<Outcome, Error> {
+        if request.plane != Plane::Arm || !templates::takes_template(&request.path) {
+            return self.host.apply(Input::Request(request));
+        }
+        let mut outcome = self.host.apply(Input::Request(request.clone()))?;
+        for _ in 0..LINKS_MAX {
+            if outcome.wanted.is_empty() {
+                break;
+            }
+            for (uri, segments) in outcome.wanted {
+                let contents = self.host.contents.clone();
+                let read = tokio::task::spawn_blocking(move || contents.text(&segments)).await;
+                // what cannot be read is no template
+                let text = read.map_err(std::io::Error::other).and_then(|read| read).unwrap_or_default();
+                request.headers.insert(format!("{}{uri}", templates::links::ATTACHED), text);
+            }
+            outcome = self.host.apply(Input::Request(request.clone()))?;
+        }
+        Ok(outcome)
     }
 
     /// Looks at what the world cannot see for a registry: an upload's pieces, which came one by one, are hashed

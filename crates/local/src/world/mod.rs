@@ -11,6 +11,7 @@
 //! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
 //! - [`quota`]: how much of something a region may hold.
+//! - [`management_groups`]: the tree above subscriptions.
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
@@ -35,6 +36,7 @@ pub mod faults;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
+pub mod management_groups;
 pub mod messaging;
 pub mod monitor;
 pub mod network;
@@ -131,6 +133,8 @@ pub struct Outcome {
     pub hold_until: Option<Timestamp>,
     /// Whether anything worth keeping changed: an input that changed nothing need not be journalled.
     pub changed: bool,
+    /// Content that the request's links lead to: it is to be made again with their text, and has done nothing so far.
+    pub wanted: templates::links::Wanted,
 }
 
 /// The whole state. Fields are open to the modules of this room; outside, [`World::apply`] is the only way in.
@@ -208,6 +212,7 @@ impl World {
         };
         arm::found(&mut world);
         access::found(&mut world);
+        management_groups::found(&mut world);
         world
     }
 
@@ -225,6 +230,7 @@ impl World {
             Input::Tick => Outcome::default(),
         };
         outcome.changed |= self.touched;
+        outcome.wanted = std::mem::take(&mut self.templates.wanted);
         outcome
     }
 

@@ -15,7 +15,7 @@ use super::arm::gate::{authorize, object};
 use super::arm::id::Id;
 use super::arm::refusal::Refusal;
 use super::arm::{Ask, SystemData, groups, lists, locks, resources, stamp, take};
-use super::{Method, Response, World, entra};
+use super::{Method, Response, World, entra, management_groups};
 
 type Answer = Result<Response, Refusal>;
 
@@ -89,12 +89,18 @@ pub(super) fn found(world: &mut World) {
 /// Whether `principal` (an object id) may do something over `scope` (an ARM id) now: by any of its assignments
 /// there or above that has come to work.
 pub fn allows(world: &World, principal: &str, act: Act<'_>, scope: &str) -> bool {
+    if owns_tenant(world, principal) && matches!(act, Act::Control(_)) && !in_subscription(scope) {
+        return true;
+    }
     world
         .access
         .assignments
         .values()
         .filter(|assignment| assignment.principal.eq_ignore_ascii_case(principal))
-        .filter(|assignment| assignment.works_from <= world.now && covers(&assignment.scope, scope))
+        .filter(|assignment| assignment.works_from <= world.now)
+        .filter(|assignment| {
+            covers(&assignment.scope, scope) || management_groups::holds(world, &assignment.scope, scope)
+        })
         .any(|assignment| grants(world, &assignment.role, act))
 }
 
@@ -104,6 +110,16 @@ fn grants(world: &World, role: &str, act: Act<'_>) -> bool {
         Some(role) => role.allows(act),
         None => world.access.custom.get(&role.to_ascii_lowercase()).is_some_and(|role| role.allows(act)),
     }
+}
+
+/// Whether a principal administers the tenant with access to all of it: the owner of the subscription does. What it
+/// may do above subscriptions does not come from an assignment.
+fn owns_tenant(world: &World, principal: &str) -> bool {
+    principal.eq_ignore_ascii_case(&entra::owner_id(&world.config))
+}
+
+fn in_subscription(scope: &str) -> bool {
+    scope.get(..15).is_some_and(|head| head.eq_ignore_ascii_case("/subscriptions/"))
 }
 
 /// Whether what is over `above` is over `scope` too.

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::id::Id;
 use super::refusal::Refusal;
 use super::{Caller, Resource};
-use crate::world::{Request, Response, World, container_apps, identities, keyvault, plain};
+use crate::world::{
+    Request, Response, World, container_apps, identities, keyvault, management_groups, plain,
+};
 use crate::world::{
     app_service, cognitive, cosmos, messaging, monitor, network, postgres, redis, registry_account,
     storage_account, workspace,
@@ -16,12 +18,14 @@ use crate::world::{
 /// to its module's list, or its module here.
 static KINDS: &[&[Kind]] = &[
     super::locks::KINDS,
+    crate::world::templates::specs::KINDS,
     app_service::KINDS,
     cognitive::KINDS,
     container_apps::KINDS,
     cosmos::KINDS,
     identities::KINDS,
     keyvault::KINDS,
+    management_groups::KINDS,
     messaging::KINDS,
     monitor::KINDS,
     registry_account::KINDS,

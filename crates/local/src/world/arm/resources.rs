@@ -418,7 +418,9 @@ fn may_hold(world: &World, id: &Id, creates: bool) -> Result<(), Refusal> {
         groups::must_not_be_going(world, &group)?;
         moves::must_be_still(world, id, "write")?;
     }
-    subscriptions::must_be_registered(world, id.namespace())?;
+    if id.subscription.is_some() {
+        subscriptions::must_be_registered(world, id.namespace())?;
+    }
     let holder = id.parent().unwrap_or_else(|| id.scope());
     if holder.stretches.is_empty() {
         return Ok(());
