@@ -4,6 +4,7 @@
 //! - `gate`: HTTP made into requests of the world and back; `content`: bodies on disk.
 //! - `host`: the one world, applied under a lock and journalled before anybody is told.
 //! - `platform`: the world as the runtime of applications sees it; `plain`: a plain port for each application.
+//! - `inside`: an address for each environment, from which its apps reach each other.
 //! - `listen`, `tls`, `ports`, `identity`: sockets, certificates, which ports, who may ask for tokens.
 //! - `page`: what a browser sees. `client`: how another process asks. `issuer`: who else signs assertions.
 //!
@@ -15,6 +16,7 @@ mod doors;
 mod gate;
 mod host;
 mod identity;
+mod inside;
 mod issuer;
 mod listen;
 mod page;
@@ -45,7 +47,7 @@ use self::identity::Passes;
 use self::platform::FrontPlatform;
 use self::ports::Ports;
 use self::router::{Front, IdentityEndpoint, Main, chain};
-use self::tls::Certificates;
+use self::tls::{Certificates, EdgeTls};
 
 /// Where a local Azure answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,17 +131,14 @@ pub async fn serve(
     let status = status(&config, &ca_file, endpoint, runtime.isolation().describe().to_owned(), &state);
     let front = Arc::new(Front::new(host.clone(), runtime.clone(), passes, status.clone()));
 
+    let edge: Arc<dyn listen::Settings> = EdgeTls::new(certificates, runtime.clone())?;
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(listen::serve(
-        main,
-        Some(certificates.server_config()?),
-        Main(front.clone()),
-        stopped.clone(),
-    ));
+    tasks.spawn(listen::serve(main, Some(edge.clone()), Main(front.clone()), stopped.clone()));
     tasks.spawn(listen::serve(identity, None, IdentityEndpoint(front.clone()), stopped.clone()));
     tasks.spawn(tick(host.clone(), stopped.clone()));
     tasks.spawn(plain::follow(front.clone(), ports, stopped.clone()));
+    tasks.spawn(inside::follow(front.clone(), edge, port, stopped.clone()));
 
     let address = Address { arm: config.origin(), port, ca_file, status };
     hold.say(&address.status)?;

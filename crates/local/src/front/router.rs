@@ -332,8 +332,14 @@ impl Handler for Main {
                 if front.hides(front.runtime.app_at(&host).as_deref()) {
                     return Err(Cut);
                 }
-                let door = runtime::Door::Host(&host);
-                Ok(front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
+                Ok(front.runtime.serve(runtime::Door::Host(&host), request, via(arrival)).await)
+            }
+            // No token may travel like this.
+            Door::Plane(_) if !arrival.tls => {
+                let message = "This is an HTTPS port: write https:// in front of the address.\n";
+                let mut answer = Answer::new(gate::full(message.as_bytes().to_vec()));
+                *answer.status_mut() = http::StatusCode::BAD_REQUEST;
+                Ok(answer)
             }
             Door::Plane(Plane::Arm) => {
                 let path = request.uri().path().to_owned();
@@ -392,7 +398,7 @@ impl Handler for PlainPort {
             return Err(Cut);
         }
         let door = runtime::Door::App(&self.app);
-        Ok(self.front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
+        Ok(self.front.runtime.serve(door, request, via(arrival)).await)
     }
 }
 
@@ -404,6 +410,26 @@ fn platform(config: Reader) -> std::io::Result<Option<String>> {
     let config: Value = serde_json::from_slice(&text).unwrap_or_default();
     let words = (config["os"].as_str(), config["architecture"].as_str());
     Ok(if let (Some(os), Some(architecture)) = words { Some(format!("{os}/{architecture}")) } else { None })
+}
+
+/// The address of one environment, where its apps reach each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Inside {
+    pub(crate) front: Arc<Front>,
+    /// The environment's default domain.
+    pub(crate) domain: String,
+}
+
+impl Handler for Inside {
+    async fn answer(&self, arrival: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        let host = authority(&request).map(|authority| doors::host(&authority)).unwrap_or_default();
+        let door = runtime::Door::Inside { domain: &self.domain, host: &host };
+        Ok(self.front.runtime.serve(door, request, via(arrival)).await)
+    }
+}
+
+fn via(arrival: Arrival) -> runtime::Via {
+    runtime::Via { peer: arrival.peer, secure: arrival.tls, certificates: arrival.certificates }
 }
 
 fn give(front: &Front, response: Response) -> Answer {

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Shared;
 use super::logs::Stream;
 use super::replica::{self, Plan, Program};
-use super::revision;
+use super::{revision, volumes};
 use crate::world::container_apps::{Container, Observation, Run, Seen};
 
 /// Executions that run at a time; others wait. A clock that is moved by a day may bring hundreds at once.
@@ -160,6 +160,8 @@ async fn replica(shared: &Arc<Shared>, run: &Run, name: &str, programs: &[Progra
     let folder = shared.settings.folder.join("replicas").join(name);
     let _folder = Folder(folder.clone());
     let identity = shared.platform.identity(&run.job);
+    let shares = shared.settings.folder.join("shares");
+    let own_ports = super::sockets::OwnPorts::default();
     let plan = |place: usize, container: &Container| -> Plan {
         let mut env = container.env.clone().unwrap_or_default();
         let mut built_in = vec![
@@ -187,8 +189,10 @@ async fn replica(shared: &Arc<Shared>, run: &Run, name: &str, programs: &[Progra
             env,
             probes: Vec::new(),
             port: None,
+            own_ports: own_ports.clone(),
             scratch: folder.join(&container.name),
-            hosts: shared.hosts(name),
+            hosts: shared.hosts(&run.domain, name),
+            mounts: volumes::mounts(container, &run.volumes, &folder, &shares),
             log: shared.logs.open(&run.job, &run.execution, name, &container.name),
         }
     };

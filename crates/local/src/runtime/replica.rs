@@ -14,6 +14,8 @@ use super::logs::{Log, Stream};
 use super::process::{Listener, Nursery, Process, end_tree, listeners, terminate};
 use super::sandbox::{Launch, Sandbox};
 use super::scaler::back_off;
+use super::sockets::{self, OwnPorts};
+use super::volumes::{self, Mounted};
 use super::{probe, quickstart};
 use crate::world::container_apps::{Probe, ProbeKind};
 
@@ -39,15 +41,19 @@ pub(crate) struct Plan {
     pub probes: Vec<Probe>,
     /// For the container that takes the ingress's traffic.
     pub port: Option<Ports>,
+    /// Shared by the containers of a replica.
+    pub own_ports: OwnPorts,
     pub scratch: PathBuf,
     pub hosts: String,
+    pub mounts: Vec<Mounted>,
     pub log: Arc<Log>,
 }
 
 /// Where the main container should listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ports {
-    /// The replica's own, told by `PORT`.
+    /// Told by `PORT`: the machine's port that nobody else has or, where replicas have ports of their own, the target
+    /// port.
     pub own: u16,
     /// The app's `targetPort`; `None`: any.
     pub target: Option<u16>,
@@ -295,17 +301,26 @@ pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String>
             }
         }
         super::image::remove_tree(&owned.scratch);
+        owned.mounts.iter().try_for_each(volumes::lay)?;
         sandbox.command(&Launch {
             image: &image,
             scratch: &owned.scratch,
             command: words,
             env,
             hosts: owned.hosts.clone(),
+            mounts: &owned.mounts,
             hostname: owned.name.clone(),
         })
     });
-    let command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+    let mut command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+    let watch = match means.sandbox.own_ports {
+        true => Some(sockets::prepare(&mut command, plan.own_ports.clone()).map_err(failed)?),
+        false => None,
+    };
     let mut process = means.nursery.spawn(command).await.map_err(failed)?;
+    if watch.is_some_and(|watch| !watch.begin()) {
+        plan.log.add(Stream::System, "Its ports are the machine's: the kernel does not tell of its sockets.");
+    }
     if let Some(out) = process.child.stdout.take() {
         tokio::spawn(plan.log.clone().take(Stream::Stdout, out));
     }
@@ -327,7 +342,7 @@ async fn watch_over(means: &Means, plan: &Plan, pid: u32, tell: &impl Fn(Told)) 
         (Some(wanted), Some(ports), Some(found)) if ports.target.is_none_or(|target| target == wanted) => {
             found
         }
-        (Some(wanted), _, _) => wanted,
+        (Some(wanted), _, _) => plan.own_ports.place(wanted),
         (None, _, found) => found.unwrap_or_default(),
     };
     let scaled = |time: Duration, least: Duration| time.mul_f64(means.speed).clamp(least.min(time), time);
@@ -422,9 +437,11 @@ async fn find_port(means: &Means, plan: &Plan, ports: Ports, pid: u32, tell: &im
     let mut elsewhere: Option<(Vec<Listener>, Instant)> = None;
     let mut said = false;
     loop {
-        let found = tokio::task::spawn_blocking(move || listeners(pid)).await.unwrap_or_default();
+        let mut found = tokio::task::spawn_blocking(move || listeners(pid)).await.unwrap_or_default();
+        // As the program knows them.
+        found.iter_mut().for_each(|listener| listener.port = plan.own_ports.asked(listener.port));
         match place(&found, ports) {
-            Ok(port) => return port,
+            Ok(port) => return plan.own_ports.place(port),
             Err(why) => {
                 let since = match &elsewhere {
                     Some((before, since)) if *before == found => *since,

@@ -180,6 +180,9 @@ fn ingress(target_port: u16) -> Ingress {
         external: true,
         target_port: Some(target_port),
         http2: false,
+        auto: false,
+        client_certificates: Default::default(),
+        certificates: BTreeMap::new(),
         allow_insecure: true,
         sticky: false,
         traffic: Vec::new(),
@@ -222,7 +225,9 @@ fn workload(revision: &str, env: &[(&str, &str)]) -> Workload {
             ],
             cpu_millicores: 500,
             memory_mib: 1024,
+            mounts: Vec::new(),
         }],
+        volumes: Vec::new(),
         scale: Scale {
             min: 1,
             max: 3,
@@ -318,7 +323,7 @@ impl Stage {
 
     async fn send(&self, request: Request<Full<Bytes>>) -> (u16, String) {
         let peer: SocketAddr = "127.0.0.1:5555".parse().unwrap();
-        let answer = self.runtime.serve(Door::App(APP), request, peer, false).await;
+        let answer = self.runtime.serve(Door::App(APP), request, via(peer, false)).await;
         let status = answer.status().as_u16();
         let body = match answer.into_body().collect().await {
             Ok(body) => body.to_bytes(),
@@ -330,6 +335,10 @@ impl Stage {
     async fn get(&self, path: &str) -> (u16, String) {
         self.send(Request::get(path).header("host", "web.test").body(Full::default()).unwrap()).await
     }
+}
+
+fn via(peer: SocketAddr, secure: bool) -> Via {
+    Via { peer, secure, certificates: Arc::default() }
 }
 
 fn replicas(status: &status::Status) -> usize {
@@ -712,13 +721,15 @@ async fn weights_labels_and_hosts_lead_to_revisions() {
         let request = Request::get("/").body(Full::<Bytes>::default()).unwrap();
         let answer = stage
             .runtime
-            .serve(Door::Host("web---canary.x.azurecontainerapps.localhost"), request, peer, true)
+            .serve(Door::Host("web---canary.x.azurecontainerapps.localhost"), request, via(peer, true))
             .await;
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "b");
     }
     let request = Request::get("/").body(Full::<Bytes>::default()).unwrap();
-    let answer =
-        stage.runtime.serve(Door::Host("nobody.x.azurecontainerapps.localhost"), request, peer, true).await;
+    let answer = stage
+        .runtime
+        .serve(Door::Host("nobody.x.azurecontainerapps.localhost"), request, via(peer, true))
+        .await;
     assert_eq!(answer.status(), 404);
 }
 
@@ -744,7 +755,7 @@ async fn bodies_are_streamed_and_connections_upgraded() {
             let stage = serving.clone();
             async move {
                 Ok::<_, std::convert::Infallible>(
-                    stage.runtime.serve(Door::App(APP), request, peer, false).await,
+                    stage.runtime.serve(Door::App(APP), request, via(peer, false)).await,
                 )
             }
         });
@@ -840,6 +851,7 @@ fn run(execution: &str, env: &[(&str, &str)]) -> Run {
         domain: "x.azurecontainerapps.localhost".into(),
         init: Vec::new(),
         containers,
+        volumes: Vec::new(),
         parallelism: 1,
         completions: 1,
         retries: 0,

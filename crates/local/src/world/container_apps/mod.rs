@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use super::World;
 use super::arm::kind::Kind;
 
-pub use desired::{Login, desired, has_identity, reachable, registry_login};
+pub use desired::{Login, desired, environment_domains, has_identity, reachable, registry_login};
 pub use jobs::{Execution, JobState};
 pub use revisions::{AppState, Replica, Revision, State as RevisionState};
 pub use stream::{LogQuery, stream};
@@ -46,6 +46,7 @@ pub(crate) static KINDS: &[Kind] = &[
     jobs::KIND,
     domains::CERTIFICATE,
     domains::MANAGED_CERTIFICATE,
+    parts::AUTH,
     parts::DAPR,
     parts::STORAGE,
 ];
