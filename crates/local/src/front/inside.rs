@@ -11,7 +11,6 @@ use tokio::sync::watch;
 
 use super::listen::{self, Settings};
 use super::router::{Front, Inside, chain};
-use crate::runtime;
 use crate::world::container_apps;
 
 /// Keeps an address open for every environment, until `stop` turns true. `port` is that of HTTPS from outside.
@@ -38,7 +37,7 @@ pub(crate) async fn follow(
                 continue;
             }
             let (sender, stopped) = watch::channel(false);
-            let address = runtime::address_of(&domain);
+            let address = front.runtime.address_of(&domain);
             let handler = Inside { front: front.clone(), domain: domain.clone() };
             tokio::spawn(listen::serve(bind(address, 80).await, None, handler.clone(), stopped.clone()));
             for secure in [443, port] {

@@ -122,7 +122,7 @@ pub async fn serve(
     let passes = Arc::new(Passes::new());
     let endpoint = format!("http://127.0.0.1:{identity_port}/msi/token");
     let platform = Arc::new(FrontPlatform::new(host.clone(), passes.clone(), endpoint.clone()));
-    let settings = Settings::new(home.runtime.clone(), config.speed);
+    let settings = Settings { salt: port, ..Settings::new(home.runtime.clone(), config.speed) };
     let runtime = Runtime::start(platform, settings).map_err(|source| Error::File {
         action: "write",
         path: home.runtime.clone(),

@@ -190,6 +190,7 @@ async fn replica(shared: &Arc<Shared>, run: &Run, name: &str, programs: &[Progra
             probes: Vec::new(),
             port: None,
             own_ports: own_ports.clone(),
+            memory_mib: container.memory_mib,
             scratch: folder.join(&container.name),
             hosts: shared.hosts(&run.domain, name),
             mounts: volumes::mounts(container, &run.volumes, &folder, &shares),
@@ -226,7 +227,12 @@ async fn container_to_its_end(shared: &Arc<Shared>, plan: Plan) -> Result<(), St
         Program::Image(_) => {}
     }
     let mut process = replica::start(&shared.means, &plan).await?;
-    let status = process.child.wait().await;
+    let pid = process.pid;
+    let status = tokio::select! {
+        status = process.child.wait() => status,
+        // Dropping it ends all of it.
+        why = replica::run_amok(&plan, pid) => return Err(why),
+    };
     // What it wrote last is still on its way through the pipes.
     tokio::time::sleep(Duration::from_millis(30)).await;
     match status {

@@ -84,6 +84,8 @@ pub struct Settings {
     pub hold: Duration,
     /// How long a replica that takes no new requests may work on those it has.
     pub drain: Duration,
+    /// Tells this local Azure from others on the machine, which may have environments of the same names.
+    pub salt: u16,
 }
 
 impl Settings {
@@ -98,6 +100,7 @@ impl Settings {
             consistency: scaled(180.0, 4.0),
             hold: scaled(240.0, 60.0),
             drain: scaled(240.0, 20.0),
+            salt: 0,
         }
     }
 }
@@ -139,6 +142,15 @@ impl Shared {
 
     fn fixed_ports(&self) -> MutexGuard<'_, BTreeMap<u16, Holder>> {
         lock(&self.fixed_ports)
+    }
+
+    /// The address on this machine at which an environment's apps reach each other: one of its own, so that it is seen
+    /// that a request comes from within.
+    fn address_of(&self, domain: &str) -> Ipv4Addr {
+        let own = format!("{} {}", self.settings.salt, domain.to_ascii_lowercase());
+        let digest = Sha256::digest(own.as_bytes());
+        // Not the first of the block, where everybody else is.
+        Ipv4Addr::new(127, 64 | (digest[0] & 63), digest[1], 1 + digest[2] % 254)
     }
 
     /// How far the clock was moved.
@@ -202,14 +214,6 @@ struct HostFile {
     domain: String,
     replica: String,
     written: Option<String>,
-}
-
-/// The address on this machine at which an environment's apps reach each other: one of its own, so that it is seen that
-/// a request comes from within.
-pub fn address_of(domain: &str) -> Ipv4Addr {
-    let digest = Sha256::digest(domain.as_bytes());
-    // Not the first of the block, where everybody else is.
-    Ipv4Addr::new(127, 64 | (digest[0] & 63), digest[1], 1 + digest[2] % 254)
 }
 
 /// What clients of an app meet before their first request.
@@ -316,6 +320,11 @@ impl Runtime {
     /// The id of the app that a host name leads to.
     pub fn app_at(&self, host: &str) -> Option<String> {
         self.shared.routes().id_of(host).map(str::to_owned)
+    }
+
+    /// The address at which an environment's apps reach each other, by its default domain.
+    pub fn address_of(&self, domain: &str) -> Ipv4Addr {
+        self.shared.address_of(domain)
     }
 
     /// What clients of a host name meet first; `None`: it is nobody's.
@@ -444,14 +453,14 @@ impl Runtime {
 
 /// What can be called by name from each environment: its own apps by name and host name, others' by host name when
 /// they are reachable from outside.
-fn names(desired: &Desired) -> BTreeMap<String, String> {
+fn names(shared: &Shared, desired: &Desired) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> =
         desired.apps.iter().map(|app| (app.domain.clone(), String::new())).collect();
     names.extend(desired.runs.iter().map(|run| (run.domain.clone(), String::new())));
     for (domain, text) in &mut names {
         for app in &desired.apps {
             let Some(ingress) = &app.ingress else { continue };
-            let address = address_of(&app.domain.to_ascii_lowercase());
+            let address = shared.address_of(&app.domain);
             if app.domain == *domain {
                 text.push_str(&format!("{address} {} {}", app.name, ingress.fqdn));
             } else if ingress.external {
@@ -573,7 +582,7 @@ impl Supervisor {
         self.follow_runs(std::mem::take(&mut desired.runs));
         let ahead_ms = u64::try_from(desired.ahead.as_millis()).unwrap_or(u64::MAX);
         self.shared.ahead_ms.store(ahead_ms, Ordering::Relaxed);
-        *lock(&self.shared.names) = names(&desired);
+        *lock(&self.shared.names) = names(&self.shared, &desired);
         self.shared.write_hosts();
 
         let mut wanted = BTreeSet::new();

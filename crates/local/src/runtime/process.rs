@@ -160,6 +160,21 @@ pub(crate) fn usage(pid: u32) -> (f64, f64) {
     (seconds, mebibytes)
 }
 
+/// Whether a process and all below it have more memory than so many mebibytes, what they share counted once.
+pub(crate) fn memory_above(pid: u32, mebibytes: u64) -> bool {
+    const KIBIBYTES: u64 = 1024;
+    if usage(pid).1 <= mebibytes as f64 {
+        return false;
+    }
+    // Dearer to ask for, so it is asked when there is a doubt.
+    let shares = tree(pid).into_iter().filter_map(|pid| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    shares.sum::<u64>() > mebibytes * KIBIBYTES
+}
+
 /// When a running process started, in the kernel's ticks: with its number, this names it for good. `None` when it
 /// has ended, also while nobody has taken its exit status yet.
 fn start_time(pid: u32) -> Option<String> {
@@ -269,12 +284,15 @@ mod tests {
     fn what_a_process_uses_is_measured() {
         let own = std::process::id();
         let before = usage(own);
-        let until = Instant::now() + Duration::from_millis(300);
-        let mut number = 0u64;
-        while Instant::now() < until {
-            number = number.wrapping_mul(31).wrapping_add(7);
+        // A busy machine gives a busy loop little: it goes on until it had enough.
+        let until = Instant::now() + Duration::from_secs(20);
+        let (mut number, mut after) = (0u64, before);
+        while after.0 - before.0 <= 0.1 && Instant::now() < until {
+            for _ in 0..10_000_000 {
+                number = std::hint::black_box(number.wrapping_mul(31).wrapping_add(7));
+            }
+            after = usage(own);
         }
-        let after = usage(own);
         assert!(after.0 - before.0 > 0.1, "{before:?} {after:?} {number}");
         assert!(after.1 > 1.0, "{after:?}");
     }

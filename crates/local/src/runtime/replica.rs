@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     pub port: Option<Ports>,
     /// Shared by the containers of a replica.
     pub own_ports: OwnPorts,
+    /// More than this ends it.
+    pub memory_mib: u64,
     pub scratch: PathBuf,
     pub hosts: String,
     pub mounts: Vec<Mounted>,
@@ -204,7 +206,8 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                     tell(Told::Started(Some(pid)));
                     let ended = tokio::select! {
                         status = process.child.wait() => Ok(status),
-                        why = watch_over(means, plan, pid, tell) => Err(why),
+                        why = watch_over(means, plan, pid, tell) => Err(Over::Probe(why)),
+                        why = run_amok(plan, pid) => Err(Over::Amok(why)),
                         () = told(&mut stop) => {
                             end(&mut process, grace(&stop)).await;
                             return;
@@ -216,8 +219,12 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                             tokio::time::sleep(Duration::from_millis(30)).await;
                             format!("Container '{}' {}", plan.name, describe_end(status))
                         }
-                        Err(why) => {
+                        Err(Over::Probe(why)) => {
                             end(&mut process, Duration::from_secs(5)).await;
+                            why
+                        }
+                        Err(Over::Amok(why)) => {
+                            end(&mut process, Duration::ZERO).await;
                             why
                         }
                     }
@@ -235,6 +242,38 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
             () = told(&mut stop) => return,
         }
         nth += 1;
+    }
+}
+
+/// Why a container is ended before its time.
+enum Over {
+    /// It fails its probe: it may take its leave.
+    Probe(String),
+    /// It takes more than is its own: at once.
+    Amok(String),
+}
+
+/// Processes that a container may have. Azure's nodes have a limit too, so that a fork bomb ends itself.
+const PROCESSES_MAX: usize = 1024;
+
+/// Completes, with the reason, when a container takes more than is its own.
+pub(crate) async fn run_amok(plan: &Plan, pid: u32) -> String {
+    let (name, memory_mib) = (plan.name.clone(), plan.memory_mib);
+    loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let seen = tokio::task::spawn_blocking(move || {
+            let processes = super::process::tree(pid).len();
+            (processes, processes <= PROCESSES_MAX && super::process::memory_above(pid, memory_mib))
+        });
+        let (processes, greedy) = seen.await.unwrap_or_default();
+        if greedy {
+            return format!("Container '{name}' was terminated with exit code '137' and reason 'OOMKilled'");
+        }
+        if processes > PROCESSES_MAX {
+            return format!(
+                "Container '{name}' was terminated with exit code '137' and reason 'Error': it has more than {PROCESSES_MAX} processes"
+            );
+        }
     }
 }
 

@@ -479,6 +479,7 @@ impl Task {
                 probes: container.probes.clone(),
                 port: ports,
                 own_ports: own_ports.clone(),
+                memory_mib: container.memory_mib,
                 scratch: folder.join(&container.name),
                 hosts: self.shared.hosts(&app.domain, &name),
                 mounts: volumes::mounts(container, &workload.volumes, &folder, &shares),

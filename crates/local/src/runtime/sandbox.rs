@@ -101,6 +101,12 @@ impl Sandbox {
         Sandbox { isolation: Isolation::Plain, layer: Layer::Copy, pids: false, root, own_ports }
     }
 
+    /// The same where replicas cannot have ports of their own, for tests.
+    #[cfg(test)]
+    pub fn with_the_machines_ports(self) -> Sandbox {
+        Sandbox { own_ports: false, ..self }
+    }
+
     /// One particular rung, for tests of each.
     #[cfg(test)]
     pub fn forced(isolation: Isolation) -> Sandbox {

@@ -25,7 +25,7 @@ impl Doors {
     pub fn follow(&mut self, shared: &Arc<Shared>, routes: &Routes) {
         let mut wanted = BTreeMap::new();
         for (app, route) in &routes.apps {
-            let mut addresses = vec![super::address_of(&route.domain)];
+            let mut addresses = vec![shared.address_of(&route.domain)];
             if route.ingress.external {
                 addresses.push(Ipv4Addr::LOCALHOST);
             }

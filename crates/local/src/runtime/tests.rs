@@ -170,6 +170,17 @@ fn stage_of(user: &str, change: impl FnOnce(&mut Settings)) -> Stage {
     Stage { fake, runtime, _folder: folder }
 }
 
+/// One on a machine where replicas cannot have ports of their own.
+async fn stage_with_the_machines_ports() -> Stage {
+    let stage = stage();
+    stage.runtime.stop().await;
+    let folder = stage._folder.path();
+    let sandbox = Sandbox::find(folder).with_the_machines_ports();
+    let settings = Settings { folder: folder.join("again"), ..stage.runtime.shared.settings.clone() };
+    let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(sandbox)).unwrap();
+    Stage { runtime, ..stage }
+}
+
 fn stage() -> Stage {
     stage_of("web", |_| {})
 }
@@ -365,9 +376,9 @@ async fn an_app_runs_with_its_environment_and_leaves_nothing() {
     }
     let (_, replica) = stage.get("/env/CONTAINER_APP_REPLICA_NAME").await;
     assert!(replica.starts_with("web--v1-"), "{replica}");
-    let (_, port) = stage.get("/env/PORT").await;
-    assert_ne!(port, "8080", "each replica has a port of its own");
-    assert_eq!(stage.get("/env/CONTAINER_APP_PORT").await.1, port);
+    let (_, port) = stage.get("/env/CONTAINER_APP_PORT").await;
+    assert_eq!(port == "8080", sockets::works(), "the target port, where it can be each replica's own");
+    assert_eq!(stage.get("/env/PORT").await.1, port);
 
     let pids: Vec<u32> = stage.runtime.status().await.apps[0].revisions[0].replicas[0].pids.clone();
     assert_eq!(pids.len(), 1);
@@ -490,7 +501,7 @@ async fn a_program_with_a_port_of_its_own_choosing_is_taken_as_it_is() {
         free.local_addr().unwrap().port()
     };
     let listen = target.to_string();
-    let stage = Arc::new(stage());
+    let stage = Arc::new(stage_with_the_machines_ports().await);
     stage.desire(|app| app.ingress = Some(ingress(target)));
     let fixed = |revision: &str, version: &str, mode: &str| {
         let mut workload = workload(revision, &[("VERSION", version), ("LISTEN", &listen), ("MODE", mode)]);
@@ -517,6 +528,34 @@ async fn a_program_with_a_port_of_its_own_choosing_is_taken_as_it_is() {
     stop.send(true).unwrap();
     let (count, wrong) = under_load.await.unwrap();
     assert_eq!(wrong, Vec::<String>::new(), "of {count}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_and_revisions_listen_on_the_same_port() {
+    let stage = stage();
+    if !sockets::works() {
+        println!("skipped: the kernel does not tell of sockets here");
+        return;
+    }
+    stage.desire(|app| app.single = false);
+    for version in ["v1", "v2"] {
+        let mut workload = workload(&format!("web--{version}"), &[("VERSION", version), ("LISTEN", "8080")]);
+        workload.scale.min = 2;
+        stage.add(workload);
+    }
+    stage.ready("web--v1").await;
+    stage.ready("web--v2").await;
+    stage.until("two of each", |status| replicas(status) == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_more_memory_than_is_its_own_is_ended() {
+    let stage = stage();
+    let mut greedy = workload("web--greedy", &[("MODE", "greedy")]);
+    greedy.containers[0].memory_mib = 64;
+    stage.add(greedy);
+    let (_, message) = stage.failed("web--greedy").await;
+    assert!(message.contains("exit code '137' and reason 'OOMKilled'"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -704,7 +743,7 @@ async fn weights_labels_and_hosts_lead_to_revisions() {
     stage.add(workload("web--b", &[("VERSION", "b")]));
     stage.ready("web--a").await;
     stage.ready("web--b").await;
-    assert_eq!(stage.get("/").await.0, 503, "no weights, no traffic");
+    assert_eq!(stage.get("/").await.0, 404, "no weights, no traffic");
     stage.desire(|app| {
         let ingress = app.ingress.as_mut().unwrap();
         ingress.traffic = vec![("web--a".into(), 75), ("web--b".into(), 25)];

@@ -165,6 +165,13 @@ int main(int argc, char **argv) {
         fprintf(stderr, "fatal: DATABASE_URL is not set\n");
         return 3;
     }
+    if (mode && !strcmp(mode, "greedy")) {
+        for (;;) {
+            char *more = malloc(8 << 20);
+            if (more) memset(more, 1, 8 << 20);
+            usleep(20000);
+        }
+    }
     if (mode && !strcmp(mode, "once")) {
         FILE *file = getenv("WRITE") ? fopen(getenv("WRITE"), "w") : 0;
         if (file) fclose(file);

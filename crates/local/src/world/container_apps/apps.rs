@@ -77,6 +77,8 @@ impl Rules for Apps {
         let properties = &change.body["properties"];
         check_tcp(world, change.id, &environment, properties)?;
         revisions::judge(world, change.id, properties)?;
+        revisions::judge_secrets(world, change.id, properties)?;
+        check_name(world, change.id, &environment)?;
         put(&mut change.private, "secrets", Value::Object(values));
         Ok(())
     }
@@ -103,7 +105,7 @@ impl Rules for Apps {
         let domain =
             environments::domain(world, environments::environment_of(&resource.body)).unwrap_or_default();
         let latest = state.latest();
-        let fqdn = latest.map(|latest| format!("{}.{domain}", latest.name)).unwrap_or_default();
+        let fqdn = latest.map(|latest| revision_host(resource, latest, domain)).unwrap_or_default();
         let running = if state.stopped {
             "Stopped"
         } else {
@@ -231,6 +233,23 @@ pub(super) fn settle_in(world: &World, change: &Change, what: &str) -> Result<()
     Ok(())
 }
 
+/// Names are given once in an environment, whatever the group: they are host names.
+fn check_name(world: &World, id: &Id, environment: &str) -> Result<(), Refusal> {
+    let mut others = world.arm.of_kind("Microsoft.App/containerApps");
+    let other = others.find(|other| {
+        other.id.key() != id.key()
+            && other.id.name().eq_ignore_ascii_case(id.name())
+            && environments::environment_of(&other.body).eq_ignore_ascii_case(environment)
+    });
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Refusal::conflict(
+            "ContainerAppNameInUse",
+            format!("The name '{}' is in use in this environment by '{}'.", id.name(), other.id),
+        )),
+    }
+}
+
 /// TCP from outside needs a network of one's own, and a port that no other app of the environment has.
 fn check_tcp(world: &World, id: &Id, environment: &str, properties: &Value) -> Result<(), Refusal> {
     let ingress = &properties["configuration"]["ingress"];
@@ -301,6 +320,16 @@ pub(super) fn host(app: &Resource, domain: &str) -> String {
         format!("{}.{domain}", app.id.name())
     } else {
         format!("{}.internal.{domain}", app.id.name())
+    }
+}
+
+/// A revision's own host name; none without ingress.
+fn revision_host(app: &Resource, revision: &Revision, domain: &str) -> String {
+    let ingress = &app.properties()["configuration"]["ingress"];
+    match ingress["external"].as_bool() {
+        Some(true) => format!("{}.{domain}", revision.name),
+        Some(false) => format!("{}.internal.{domain}", revision.name),
+        None => String::new(),
     }
 }
 
@@ -409,7 +438,7 @@ fn show_revision(world: &World, app: &Id, revision: &Revision) -> Value {
     };
     let mut properties = json!({
         "createdTime": stamp(revision.created),
-        "fqdn": format!("{}.{domain}", revision.name),
+        "fqdn": found.map(|app| revision_host(app, revision, domain)).unwrap_or_default(),
         "template": revision.template,
         "active": revision.active,
         "replicas": revision.replicas.len(),

@@ -132,8 +132,21 @@ fn check_container(list: &str, container: &mut Value, secrets: &BTreeSet<String>
             ));
         }
     }
+    let mut kinds = BTreeSet::new();
     for probe in container["probes"].as_array_mut().into_iter().flatten() {
+        if list == "initContainers" {
+            return Err(invalid(
+                &format!("template.initContainers.{name}.probes"),
+                "Forbidden: init containers have no probes",
+            ));
+        }
         check_probe(&name, probe)?;
+        if !kinds.insert(probe["type"].as_str().unwrap_or_default().to_owned()) {
+            return Err(invalid(
+                &format!("template.containers.{name}.probes"),
+                format_args!("Duplicate value: {}: a container has one probe of each type", probe["type"]),
+            ));
+        }
     }
     // What az sends as text, and Azure's defaults: half a core and a gibibyte.
     if let Some(cpu) = container["resources"]["cpu"].as_str().and_then(|cpu| cpu.parse::<f64>().ok()) {
