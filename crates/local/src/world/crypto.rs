@@ -325,6 +325,13 @@ impl<'a> CertificateKey<'a> {
     }
 }
 
+impl CertificateKey<'_> {
+    /// The public key as a certificate has it, without its algorithm.
+    pub fn public(&self) -> &[u8] {
+        &self.public
+    }
+}
+
 impl rcgen::PublicKeyData for CertificateKey<'_> {
     fn der_bytes(&self) -> &[u8] {
         &self.public
