@@ -15,6 +15,7 @@
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
+//! - [`graph`]: the look-ups of principals that tools cannot do without.
 //! - [`dns`], [`x509`], [`crypto`]: names that are looked up, certificates that are brought, keys that are made.
 //! - [`faults`], [`outage`], [`control`]: failures and time on demand.
 
@@ -33,6 +34,7 @@ pub mod crypto;
 pub mod dns;
 pub mod entra;
 pub mod faults;
+mod graph;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
@@ -298,6 +300,8 @@ impl World {
             Plane::Arm | Plane::Entra => {
                 if control::claims(&request.path) {
                     control::handle(self, request)
+                } else if let Some(found) = graph::look_up(self, request) {
+                    found
                 } else if entra::claims(self, &request.path) {
                     entra::handle(self, request)
                 } else {
