@@ -296,8 +296,8 @@ az monitor metrics alert create \
 # Load testing is an extension, whose index is not on this machine
 refused "extension" az extension add --name load
 
-# Storage account geo-replication (Azure converts zone-redundant storage to its zone-redundant kin)
-refused "Standard_RAGRS" az storage account update \
+# Storage account geo-replication
+az storage account update \
   --name sttalentiprodaue \
   --sku Standard_RAGRS
 

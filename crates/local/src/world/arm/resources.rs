@@ -11,7 +11,10 @@ use super::{
     Answer, Ask, Resource, SystemData, catalogue, groups, lists, locks, merge, moves, names, put,
     subscriptions, tags, take,
 };
-use crate::world::{Method, Response, World, identities, network, quota};
+use crate::world::{Method, Response, World, identities, monitor, network, quota};
+
+/// Where a resource being deleted says, beside its body, that it goes for good.
+pub(crate) const FORCED: &str = "forced";
 
 /// How long ARM's own lists lag behind a creation, in seconds at speed 1.
 const LIST_LAG_SECONDS: f64 = 2.0;
@@ -101,6 +104,11 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
         }
         (Method::Get, 3) if rest[0].eq_ignore_ascii_case("providers") => {
             must_have_resource(world, id)?;
+            if rest[2].eq_ignore_ascii_case("diagnosticSettingsCategories")
+                && let Some(categories) = monitor::diagnostics::categories(world, id)
+            {
+                return Ok(categories);
+            }
             lists::children(world, ask, &format!("{}/{}", rest[1], rest[2]))
         }
         (Method::Post, 1) => {
@@ -692,8 +700,13 @@ fn delete(world: &mut World, ask: &Ask) -> Answer {
         return Err(busy(row, &found.id, operation));
     }
     row.rules.may_delete(world, &found)?;
+    // some services keep what is deleted for a while, unless told to let it go for good
+    let forced = ask.request.query("force").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     if let Some(found) = world.arm.find_mut(&key) {
         found.state = "Deleting".into();
+        if forced {
+            put(&mut found.private, FORCED, json!(true));
+        }
     }
     let ending = row.rules.deleting(world, &found);
     let operation = operations::begin(world, &found.id, Verb::Delete, ending);
