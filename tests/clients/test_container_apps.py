@@ -391,6 +391,11 @@ def test_an_app_needs_its_environment(apps):
     body = apps.body()
     body["properties"]["managedEnvironmentId"] = apps.environment + "x"
     assert apps.refused("homeless", body)[1] == "ManagedEnvironmentNotFound"
+    body["properties"]["managedEnvironmentId"] = ""
+    assert apps.refused("homeless", body)[1] == "InvalidManagedEnvironmentId"
+    body = apps.body()
+    body["properties"]["template"]["containers"] = []
+    assert apps.refused("homeless", body)[1] == "ContainerAppCreateMustContainContainer"
     body = apps.body()
     body["location"] = "northeurope"
     assert apps.refused("homeless", body)[1] == "ContainerAppLocationMismatch"

@@ -605,8 +605,8 @@ pub(super) fn must_take_apps(world: &World, environment: &str) -> Result<(), Ref
     let id = Id::parse(environment).filter(|id| id.kind().eq_ignore_ascii_case(KIND.name));
     let Some(id) = id else {
         return Err(Refusal::bad(
-            "ContainerAppInvalidEnvironmentId",
-            format!("The environment ID '{environment}' of the container app is missing or invalid."),
+            "InvalidManagedEnvironmentId",
+            format!("Invalid ManagedEnvironmentId value '{environment}'."),
         ));
     };
     let Some(found) = world.arm.find(&id.key()) else {

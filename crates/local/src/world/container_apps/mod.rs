@@ -1,7 +1,7 @@
 //! Container Apps: environments, apps, revisions, and what makes each. In reading order:
 //!
 //! - [`workload`](Desired): what should run and what was seen of it, between the world and the runtime.
-//! - `environments`, `apps`: the two types in Resource Manager. `template`: what may stand in an app's body.
+//! - `environments`, `apps`: the two types in Resource Manager. `template`, `ingress`: what may stand in an app's body.
 //! - `revisions`: when there is a new one, what becomes of it, and where traffic goes.
 //! - `desired`: from all this to what should run, with secrets as they resolve now.
 //! - `domains`: custom domains with their certificates. `parts`: what else environments have, Dapr components and storages.
@@ -16,6 +16,7 @@ mod cron;
 mod desired;
 mod domains;
 mod environments;
+mod ingress;
 mod jobs;
 mod parts;
 mod revisions;
