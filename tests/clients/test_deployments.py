@@ -522,3 +522,61 @@ def test_deployment_scripts_are_refused_in_so_many_words(azure, group):
     script = f"{group}/providers/Microsoft.Resources/deploymentScripts/s"
     answer = azure.arm("PUT", script, "2023-08-01", {"location": "westeurope", "kind": "AzureCLI", "properties": {}})
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "NotModelledLocally")
+
+
+# The CLI.
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A function that writes a template as people write them, comments and all, and returns its path."""
+
+    def write(name, content, note="// for people\r\n"):
+        path = tmp_path / name
+        path.write_bytes((note + json.dumps(content)).encode())
+        return str(path)
+
+    return write
+
+
+def test_az_deploys_a_template_with_comments_and_tells_its_outputs(az, group, files):
+    parameters = {"name": {"type": "string"}}
+    whole = template(identity("[parameters('name')]"), parameters=parameters, outputs={"n": out("string", "[parameters('name')]")})
+    file = files("t.json", whole)
+    done = az("deployment", "group", "create", "-g", "rg", "-n", "az", "-f", file, "-p", "name=by-az")
+    assert done["properties"]["outputs"] == {"n": {"type": "String", "value": "by-az"}}
+    assert az("deployment", "operation", "group", "list", "-g", "rg", "-n", "az")[0]["properties"]["targetResource"]["resourceName"] == "by-az"
+
+
+def test_az_says_what_a_template_lacks(az, group, files):
+    file = files("t.json", template(parameters={"name": {"type": "string"}}))
+    refused = az.refused("deployment", "group", "create", "-g", "rg", "-f", file, "--no-prompt", "true")
+    assert refused.code != 0 and "The value for the template parameter 'name'" in refused.text
+
+
+def test_az_tells_what_would_change_and_what_is_wrong(az, group, files):
+    shown = az.run("deployment", "group", "what-if", "-g", "rg", "-f", files("t.json", template(identity("would-be"))))
+    assert shown.returncode == 0 and "+ Microsoft.ManagedIdentity/userAssignedIdentities/would-be" in shown.stdout
+    wrong = az.refused("deployment", "group", "what-if", "-g", "rg", "-f", files("w.json", template(identity("?"))))
+    assert wrong.code == 1 and "InvalidTemplateDeployment" in wrong.text
+
+
+def test_az_deploys_to_a_management_group_and_the_tenant(az, group, files):
+    az("account", "management-group", "create", "-n", "mg-az", "--display-name", "By az")
+    whole = template(outputs={"id": out("string", "[managementGroup().id]")})
+    done = az("deployment", "mg", "create", "-m", "mg-az", "-l", "westeurope", "-n", "d", "-f", files("m.json", whole))
+    assert done["properties"]["outputs"]["id"]["value"].endswith("/managementGroups/mg-az")
+    whole = template(outputs={"id": out("string", "[tenant().tenantId]")})
+    done = az("deployment", "tenant", "create", "-l", "westeurope", "-n", "d-az", "-f", files("t.json", whole))
+    assert done["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_az_keeps_a_template_spec_and_a_stack(az, group, files):
+    file = files("t.json", template(identity("in-a-stack")), note="")
+    version = az("ts", "create", "-g", "rg", "-n", "az-spec", "-v", "1", "-l", "westeurope", "-f", file)
+    done = az("deployment", "group", "create", "-g", "rg", "-n", "az-spec", "--template-spec", version["id"])
+    assert done["properties"]["templateLink"]["id"] == version["id"]
+    unmanage = ("--action-on-unmanage", "deleteAll", "--yes")
+    made = az("stack", "group", "create", "-g", "rg", "-n", "az", "-f", file, *unmanage, "--deny-settings-mode", "none")
+    assert [it["id"].rsplit("/", 1)[1] for it in made["resources"]] == ["in-a-stack"]
+    az("stack", "group", "delete", "-g", "rg", "-n", "az", *unmanage)

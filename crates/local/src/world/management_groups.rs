@@ -562,3 +562,70 @@ fn entities(world: &World) -> Value {
     }
     json!({"value": all, "count": all.len()})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::testing::{Lab, SUB, rg};
+
+    const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
+    const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/one";
+
+    fn group(name: &str) -> String {
+        id(name).to_string()
+    }
+
+    fn below(parent: &str) -> Value {
+        json!({"properties": {"details": {"parent": {"id": group(parent)}}}})
+    }
+
+    #[test]
+    fn roles_come_down_the_tree_of_management_groups() {
+        let mut lab = Lab::new(0.0);
+        lab.put(&group("top"), json!({})).ok(200);
+        lab.put(&group("leaf"), below("top")).ok(200);
+        lab.put(&rg(IDENTITY), json!({"location": "westeurope"})).ok(201);
+        let principal = lab.get(&rg(IDENTITY)).json["properties"]["principalId"].as_str().unwrap().to_owned();
+        let role = json!({"properties": {
+            "roleDefinitionId": format!("/providers/Microsoft.Authorization/roleDefinitions/{READER}"),
+            "principalId": principal, "principalType": "ServicePrincipal",
+        }});
+        let assignment =
+            "providers/Microsoft.Authorization/roleAssignments/00000000-0000-0000-0000-000000000001";
+        lab.put(&format!("{}/{assignment}", group("top")), role).ok(201);
+        let token = lab.token(Some(&principal), "https://management.azure.com/");
+        let reads = |lab: &mut Lab, path: &str| lab.send_as(&token, Method::Get, path, None).status;
+        assert_eq!((reads(&mut lab, &group("leaf")), reads(&mut lab, &rg(IDENTITY))), (200, 403));
+        lab.put(&format!("{}/subscriptions/{}", group("leaf"), &SUB[15..]), json!({})).ok(200);
+        assert_eq!(reads(&mut lab, &rg(IDENTITY)), 200);
+        let list = format!("{SUB}/providers/Microsoft.Authorization/roleAssignments");
+        assert_eq!(
+            lab.get(&list).json["value"].as_array().unwrap().len(),
+            2,
+            "the owner's and the inherited one"
+        );
+        lab.delete(&format!("{}/subscriptions/{}", group("leaf"), &SUB[15..])).ok(200);
+        assert_eq!(reads(&mut lab, &rg(IDENTITY)), 403);
+    }
+
+    #[test]
+    fn the_tree_has_no_circles_and_no_orphans() {
+        let mut lab = Lab::bare(0.0);
+        lab.put(&group("a"), json!({})).ok(200);
+        lab.put(&group("b"), below("a")).ok(200);
+        lab.put(&group("a"), below("b")).refused(400, "BadRequest");
+        lab.put(&group("c"), below("none")).refused(404, "NotFound");
+        lab.delete(&group("a")).refused(400, "BadRequest");
+        lab.delete(&group("b")).ok(204);
+        lab.delete(&group("a")).ok(204);
+        lab.get(&group("a")).refused(404, "NotFound");
+        let mut above = "l1".to_owned();
+        lab.put(&group(&above), json!({})).ok(200);
+        for level in 2..=6 {
+            let name = format!("l{level}");
+            lab.put(&group(&name), below(&above)).ok(200);
+            above = name;
+        }
+        lab.put(&group("l7"), below(&above)).refused(400, "BadRequest");
+    }
+}

@@ -98,9 +98,7 @@ pub fn allows(world: &World, principal: &str, act: Act<'_>, scope: &str) -> bool
         .values()
         .filter(|assignment| assignment.principal.eq_ignore_ascii_case(principal))
         .filter(|assignment| assignment.works_from <= world.now)
-        .filter(|assignment| {
-            covers(&assignment.scope, scope) || management_groups::holds(world, &assignment.scope, scope)
-        })
+        .filter(|assignment| reaches(world, &assignment.scope, scope))
         .any(|assignment| grants(world, &assignment.role, act))
 }
 
@@ -122,7 +120,12 @@ fn in_subscription(scope: &str) -> bool {
     scope.get(..15).is_some_and(|head| head.eq_ignore_ascii_case("/subscriptions/"))
 }
 
-/// Whether what is over `above` is over `scope` too.
+/// Whether what is over `above` is over `scope` too, by its path or by the tree of management groups.
+fn reaches(world: &World, above: &str, scope: &str) -> bool {
+    covers(above, scope) || management_groups::holds(world, above, scope)
+}
+
+/// Whether the path `above` leads to `scope` or to what it is in.
 fn covers(above: &str, scope: &str) -> bool {
     let above = above.trim_end_matches('/');
     scope.get(..above.len()).is_some_and(|head| head.eq_ignore_ascii_case(above))
@@ -406,14 +409,14 @@ fn list(world: &World, ask: &Ask, scope: &Id) -> Answer {
         .access
         .assignments
         .values()
-        .filter(|it| covers(&it.scope, &scope) || covers(&scope, &it.scope))
+        .filter(|it| reaches(world, &it.scope, &scope) || reaches(world, &scope, &it.scope))
         .filter(|it| {
             filter.as_ref().is_none_or(|filter| {
                 filter.fits(
                     &|name| name.eq_ignore_ascii_case("principalId").then(|| it.principal.clone()),
                     &|function, arguments| {
                         if function.eq_ignore_ascii_case("atScope") {
-                            covers(&it.scope, &scope)
+                            reaches(world, &it.scope, &scope)
                         } else {
                             arguments.first().is_some_and(|who| who.eq_ignore_ascii_case(&it.principal))
                         }

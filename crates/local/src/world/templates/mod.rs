@@ -405,15 +405,25 @@ pub(super) fn serve(world: &mut World, request: &Ask) -> Option<Answer> {
     Some(route(world, request, &way).or_else(|violation| Ok(refused(violation))))
 }
 
-/// A violation as an answer: the place goes into `additionalInfo`.
+/// A violation as an answer.
 fn refused(violation: Violation) -> Response {
-    let Some((path, place)) = violation.place else { return (*violation.refusal).into() };
+    if violation.place.is_none() {
+        return (*violation.refusal).into();
+    }
+    Response::json(violation.refusal.status, &json!({"error": error_of(&violation)}))
+        .with("x-ms-failure-cause", "gateway")
+}
+
+/// The body of a violation's error: the place goes into `additionalInfo`.
+fn error_of(violation: &Violation) -> Value {
     let mut error = violation.refusal.error();
-    error["additionalInfo"] = json!([{
-        "type": "TemplateViolation",
-        "info": {"lineNumber": place.line, "linePosition": place.column, "path": path},
-    }]);
-    Response::json(violation.refusal.status, &json!({"error": error})).with("x-ms-failure-cause", "gateway")
+    if let Some((path, place)) = &violation.place {
+        error["additionalInfo"] = json!([{
+            "type": "TemplateViolation",
+            "info": {"lineNumber": place.line, "linePosition": place.column, "path": path},
+        }]);
+    }
+    error
 }
 
 fn route(world: &mut World, ask: &Ask, way: &Way) -> Result<Response, Violation> {
