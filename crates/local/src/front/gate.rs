@@ -12,7 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Body as _, Frame};
 
-use super::content::{Contents, Refused, Upload};
+use super::content::{Contents, Hashes, Refused, Upload};
 use crate::world::{Body, Method, Plane, Request, Response};
 
 /// What a body's stream may fail with.
@@ -99,8 +99,12 @@ where
             if body.size_hint().lower() > max {
                 return Err(too_large(&request));
             }
-            let upload =
-                contents.take(Idle::new(body), max).await.map_err(|refused| refuse(&request, refused))?;
+            let hashes = match request.plane {
+                Plane::Registry { .. } => Hashes::Sha256,
+                _ => Hashes::Md5,
+            };
+            let taken = contents.take(Idle::new(body), max, hashes).await;
+            let upload = taken.map_err(|refused| refuse(&request, refused))?;
             if upload.segment.length > 0 {
                 request.body = Body::Stored(vec![upload.segment.clone()]);
             }
