@@ -41,6 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("landfall-tests", &[]),
+    // The figures come from the binary as users run it.
+    ("landfall-benches", &[]),
 ];
 
 #[test]
