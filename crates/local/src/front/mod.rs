@@ -128,7 +128,7 @@ pub async fn serve(
         path: home.runtime.clone(),
         source,
     })?;
-    let status = status(&config, &ca_file, endpoint, runtime.isolation().describe().to_owned(), &state);
+    let status = status(&config, &ca_file, endpoint, runtime.isolation(), &state);
     let front = Arc::new(Front::new(host.clone(), runtime.clone(), passes, status.clone()));
 
     let edge: Arc<dyn listen::Settings> = EdgeTls::new(certificates, runtime.clone())?;

@@ -229,7 +229,7 @@ async fn container_to_its_end(shared: &Arc<Shared>, plan: Plan) -> Result<(), St
     let mut process = replica::start(&shared.means, &plan).await?;
     let pid = process.pid;
     let status = tokio::select! {
-        status = process.child.wait() => status,
+        status = process.wait() => status,
         // Dropping it ends all of it.
         why = replica::run_amok(&plan, pid) => return Err(why),
     };

@@ -5,7 +5,8 @@
 //! reading order:
 //!
 //! - [`platform`]: what it needs from the rest of local Azure.
-//! - `image`, `sandbox`, `process`: from a reference in a registry to a program that runs in its own root folder.
+//! - `image`, `engine`, `sandbox`, `process`: from a reference in a registry to a program that runs in its own root
+//!   folder, in a container of an engine or by this machine's own means.
 //! - `replica`: one replica with its probes and restarts. `revision`: as many of them as there should be, and the
 //!   verdict whether a revision works. `scaler`: how many that is.
 //! - `volumes`: folders that containers find at paths of their own.
@@ -20,6 +21,7 @@
 //! a port of its own by `PORT` (and `CONTAINER_APP_PORT`), and a program that listens on the target port anyway is taken
 //! as it is, with one replica. CPU and memory are not limited.
 
+mod engine;
 mod image;
 mod job;
 mod logs;
@@ -58,16 +60,14 @@ use tokio::sync::{mpsc, oneshot};
 pub use logs::{Line, Stream};
 pub use platform::{Identity, Manifest, Platform, Pull, Refusal};
 pub use proxy::{Body, BoxError, Door, Via};
-pub use sandbox::Isolation;
 
 pub use crate::world::container_apps::LogQuery;
 use crate::world::container_apps::{ClientCertificates, Desired, HostCertificate, Observation, Run};
 use logs::Logs;
 use process::Nursery;
 use proxy::{Route, Routes};
-use replica::Means;
+use replica::{Means, Rung};
 use revision::{About, Holder, Order, Revision};
-use sandbox::Sandbox;
 
 /// Where the runtime keeps its files, and its pace.
 #[derive(Clone, Debug)]
@@ -259,15 +259,15 @@ impl Runtime {
     fn start_with(
         platform: Arc<dyn Platform>,
         settings: Settings,
-        sandbox: Option<Sandbox>,
+        rung: Option<Rung>,
     ) -> io::Result<Runtime> {
         let folder = &settings.folder;
         std::fs::create_dir_all(folder)?;
         let nursery = Nursery::start(folder.join("running"))?;
         image::remove_tree(&folder.join("replicas"));
-        let sandbox = sandbox.unwrap_or_else(|| Sandbox::find(folder));
-        tracing::info!(isolation = sandbox.isolation.describe(), "runtime starts");
-        let means = Means { sandbox, nursery, speed: settings.speed, patience: settings.patience };
+        let rung = rung.unwrap_or_else(|| Rung::find(folder));
+        tracing::info!(isolation = rung.describe(), "runtime starts");
+        let means = Means { rung, nursery, speed: settings.speed, patience: settings.patience };
         let (observations, observed) = mpsc::unbounded_channel();
         let (commands, commanded) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -298,9 +298,9 @@ impl Runtime {
         Ok(Runtime { shared, commands })
     }
 
-    /// How replicas are kept apart from the machine.
-    pub fn isolation(&self) -> Isolation {
-        self.shared.means.sandbox.isolation
+    /// How replicas are kept apart from the machine, in one line.
+    pub fn isolation(&self) -> String {
+        self.shared.means.rung.describe()
     }
 
     /// Serves one request of the ingress.
@@ -649,10 +649,7 @@ impl Supervisor {
             });
             app.revisions.push(reported);
         }
-        status::Status {
-            isolation: self.shared.means.sandbox.isolation.describe().to_owned(),
-            apps: apps.into_values().collect(),
-        }
+        status::Status { isolation: self.shared.means.rung.describe(), apps: apps.into_values().collect() }
     }
 
     async fn kill(&self, app: &str, count: usize) -> usize {

@@ -3,15 +3,16 @@
 //! A replica is a task per container and one that waits for them all. They tell what happens as [`Told`]; the
 //! revision decides what that means.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::engine::Engine;
 use super::image::Image;
 use super::logs::{Log, Stream};
-use super::process::{Listener, Nursery, Process, end_tree, listeners, terminate};
+use super::process::{Listener, Nursery, Process, listeners};
 use super::sandbox::{Launch, Sandbox};
 use super::scaler::back_off;
 use super::sockets::{self, OwnPorts};
@@ -61,10 +62,51 @@ pub(crate) struct Ports {
     pub target: Option<u16>,
 }
 
+/// The rung of the ladder that works here, and that every replica is run on.
+#[derive(Clone, Debug)]
+pub(crate) enum Rung {
+    /// A container engine.
+    Engine(Engine),
+    /// This machine's own means.
+    Sandbox(Sandbox),
+}
+
+impl Rung {
+    /// The highest that works.
+    pub fn find(folder: &Path) -> Rung {
+        Engine::find(folder).map_or_else(|| Rung::Sandbox(Sandbox::find(folder)), Rung::Engine)
+    }
+
+    /// Whether a replica's ports are its own, whatever others listen on.
+    pub fn own_ports(&self) -> bool {
+        match self {
+            // the machine's, told by `PORT`
+            Rung::Engine(_) => false,
+            Rung::Sandbox(sandbox) => sandbox.own_ports,
+        }
+    }
+
+    /// A running container's `/etc/hosts`, where it can be written to; an engine's stays as it was made.
+    pub fn hosts_file(&self, scratch: &Path) -> Option<PathBuf> {
+        match self {
+            Rung::Engine(_) => None,
+            Rung::Sandbox(sandbox) => sandbox.hosts_file(scratch),
+        }
+    }
+
+    /// One line for `local status`.
+    pub fn describe(&self) -> String {
+        match self {
+            Rung::Engine(engine) => engine.describe(),
+            Rung::Sandbox(sandbox) => sandbox.isolation.describe().to_owned(),
+        }
+    }
+}
+
 /// What every replica is run with.
 #[derive(Clone)]
 pub(crate) struct Means {
-    pub sandbox: Sandbox,
+    pub rung: Rung,
     pub nursery: Nursery,
     pub speed: f64,
     /// How long a revision may take to come up.
@@ -154,9 +196,9 @@ async fn initialize(
                 Err(why) => why,
                 Ok(mut process) => {
                     let ended = tokio::select! {
-                        status = process.child.wait() => status,
+                        status = process.wait() => status,
                         () = told(stop) => {
-                            end(&mut process, grace(stop)).await;
+                            process.end(grace(stop)).await;
                             return false;
                         }
                     };
@@ -205,11 +247,11 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                     let pid = process.pid;
                     tell(Told::Started(Some(pid)));
                     let ended = tokio::select! {
-                        status = process.child.wait() => Ok(status),
+                        status = process.wait() => Ok(status),
                         why = watch_over(means, plan, pid, tell) => Err(Over::Probe(why)),
                         why = run_amok(plan, pid) => Err(Over::Amok(why)),
                         () = told(&mut stop) => {
-                            end(&mut process, grace(&stop)).await;
+                            process.end(grace(&stop)).await;
                             return;
                         }
                     };
@@ -220,11 +262,11 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                             format!("Container '{}' {}", plan.name, describe_end(status))
                         }
                         Err(Over::Probe(why)) => {
-                            end(&mut process, Duration::from_secs(5)).await;
+                            process.end(Duration::from_secs(5)).await;
                             why
                         }
                         Err(Over::Amok(why)) => {
-                            end(&mut process, Duration::ZERO).await;
+                            process.end(Duration::ZERO).await;
                             why
                         }
                     }
@@ -290,18 +332,6 @@ fn grace(stop: &watch::Receiver<Stop>) -> Duration {
     }
 }
 
-/// Ends a process: SIGTERM to the program, SIGKILL to all of its tree when it does not go.
-async fn end(process: &mut Process, grace: Duration) {
-    if !grace.is_zero() {
-        terminate(process.pid);
-        if tokio::time::timeout(grace, process.child.wait()).await.is_ok() {
-            return;
-        }
-    }
-    end_tree(process.pid);
-    let _ = tokio::time::timeout(Duration::from_secs(5), process.child.wait()).await;
-}
-
 pub(crate) fn describe_end(ended: std::io::Result<std::process::ExitStatus>) -> String {
     use std::os::unix::process::ExitStatusExt;
     match ended {
@@ -320,39 +350,22 @@ pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String>
     let Program::Image(image) = &plan.program else {
         return Err(format!("Container '{}' has no image", plan.name));
     };
-    let (sandbox, image, owned) = (means.sandbox.clone(), image.clone(), plan.clone());
+    let sandbox = match &means.rung {
+        Rung::Engine(engine) => {
+            plan.mounts.iter().try_for_each(volumes::lay).map_err(failed)?;
+            let launch = launch(image, plan);
+            return engine.start(&launch, plan.log.clone()).await.map(Process::from).map_err(failed);
+        }
+        Rung::Sandbox(sandbox) => sandbox.clone(),
+    };
+    let (image, owned) = (image.clone(), plan.clone());
     let command = tokio::task::spawn_blocking(move || {
-        let config = &image.config;
-        // As Kubernetes has it: `command` replaces the entry point and drops the image's command, `args` replaces
-        // the command.
-        let mut words =
-            if owned.command.is_empty() { config.entrypoint.clone() } else { owned.command.clone() };
-        if !owned.args.is_empty() {
-            words.extend(owned.args.iter().cloned());
-        } else if owned.command.is_empty() {
-            words.extend(config.cmd.iter().cloned());
-        }
-        let mut env = config.env.clone();
-        for (name, value) in &owned.env {
-            match env.iter_mut().find(|(known, _)| known == name) {
-                Some(known) => known.1.clone_from(value),
-                None => env.push((name.clone(), value.clone())),
-            }
-        }
         super::image::remove_tree(&owned.scratch);
         owned.mounts.iter().try_for_each(volumes::lay)?;
-        sandbox.command(&Launch {
-            image: &image,
-            scratch: &owned.scratch,
-            command: words,
-            env,
-            hosts: owned.hosts.clone(),
-            mounts: &owned.mounts,
-            hostname: owned.name.clone(),
-        })
+        sandbox.command(&launch(&image, &owned))
     });
     let mut command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
-    let watch = match means.sandbox.own_ports {
+    let watch = match means.rung.own_ports() {
         true => Some(sockets::prepare(&mut command, plan.own_ports.clone()).map_err(failed)?),
         false => None,
     };
@@ -360,13 +373,42 @@ pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String>
     if watch.is_some_and(|watch| !watch.begin()) {
         plan.log.add(Stream::System, "Its ports are the machine's: the kernel does not tell of its sockets.");
     }
-    if let Some(out) = process.child.stdout.take() {
+    let (out, err) = process.output();
+    if let Some(out) = out {
         tokio::spawn(plan.log.clone().take(Stream::Stdout, out));
     }
-    if let Some(err) = process.child.stderr.take() {
+    if let Some(err) = err {
         tokio::spawn(plan.log.clone().take(Stream::Stderr, err));
     }
     Ok(process)
+}
+
+/// What is to be started of an image for a plan. As Kubernetes has it: `command` replaces the entry point and drops the
+/// image's command, `args` replaces the command.
+fn launch<'a>(image: &'a Image, plan: &'a Plan) -> Launch<'a> {
+    let config = &image.config;
+    let mut words = if plan.command.is_empty() { config.entrypoint.clone() } else { plan.command.clone() };
+    if !plan.args.is_empty() {
+        words.extend(plan.args.iter().cloned());
+    } else if plan.command.is_empty() {
+        words.extend(config.cmd.iter().cloned());
+    }
+    let mut env = config.env.clone();
+    for (name, value) in &plan.env {
+        match env.iter_mut().find(|(known, _)| known == name) {
+            Some(known) => known.1.clone_from(value),
+            None => env.push((name.clone(), value.clone())),
+        }
+    }
+    Launch {
+        image,
+        scratch: &plan.scratch,
+        command: words,
+        env,
+        hosts: plan.hosts.clone(),
+        mounts: &plan.mounts,
+        hostname: plan.name.clone(),
+    }
 }
 
 /// Probes a running container and tells what comes of it. Returns, with the reason, when it should be started anew.

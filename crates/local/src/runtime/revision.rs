@@ -431,7 +431,7 @@ impl Task {
         let main_is_ours = quick(&programs[workload.init.len()]);
         let target = app.ingress.as_ref().and_then(|ingress| ingress.target_port).filter(|_| !main_is_ours);
         let free = app.ingress.as_ref().and_then(|_| self.shared.free_port());
-        let settled = target.zip(free).filter(|_| self.shared.means.sandbox.own_ports);
+        let settled = target.zip(free).filter(|_| self.shared.means.rung.own_ports());
         let own_ports = OwnPorts::new(settled);
         let own = settled.map(|(target, _)| target).or(free);
         let ports = own.map(|own| Ports { own, target });
@@ -499,7 +499,7 @@ impl Task {
             .map(|(place, container)| plan(workload.init.len() + place, container, place == 0))
             .collect();
         for plan in init.iter().chain(&containers) {
-            if let Some(path) = self.shared.means.sandbox.hosts_file(&plan.scratch) {
+            if let Some(path) = self.shared.means.rung.hosts_file(&plan.scratch) {
                 let (domain, replica) = (app.domain.clone(), name.clone());
                 self.shared.keep_hosts(HostFile { path, domain, replica, written: None });
             }

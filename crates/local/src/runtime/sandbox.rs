@@ -1,4 +1,5 @@
-//! How a replica's process is kept apart from the machine: a ladder, and the rung that works here.
+//! How a replica's process is kept apart from the machine without a container engine: the lower rungs of the ladder,
+//! and which of them works here.
 //!
 //! 1. `bwrap`: the image as root folder over a private writable layer, own /tmp, /proc, /dev and process ids.
 //! 2. `chroot`: the image as root folder through `unshare --root`, own process ids; needs root.
@@ -490,7 +491,7 @@ fn copy_image(launch: &Launch<'_>) -> io::Result<PathBuf> {
 }
 
 /// Copies a program of this machine and the libraries it is linked with into `root`.
-fn copy_program(program: &Path, root: &Path) -> io::Result<()> {
+pub(crate) fn copy_program(program: &Path, root: &Path) -> io::Result<()> {
     let output = Command::new("ldd").arg(program).output();
     let listing =
         output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

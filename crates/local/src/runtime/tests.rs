@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::sandbox::Sandbox;
+use super::sandbox::{Isolation, Sandbox};
 use super::*;
 use crate::world::container_apps::{
     App, Container, Desired, Ingress, Observation, Probe, ProbeHow, ProbeKind, Run, Scale, Seen, Target,
@@ -177,7 +177,7 @@ async fn stage_with_the_machines_ports() -> Stage {
     let folder = stage._folder.path();
     let sandbox = Sandbox::find(folder).with_the_machines_ports();
     let settings = Settings { folder: folder.join("again"), ..stage.runtime.shared.settings.clone() };
-    let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(sandbox)).unwrap();
+    let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(Rung::Sandbox(sandbox))).unwrap();
     Stage { runtime, ..stage }
 }
 
@@ -397,7 +397,7 @@ async fn replicas_are_kept_apart_as_well_as_this_machine_can() {
     stage.add(workload("web--v1", &[]));
     stage.ready("web--v1").await;
     let (_, who) = stage.get("/who").await;
-    if stage.runtime.isolation() == Isolation::Plain {
+    if stage.runtime.isolation() == Isolation::Plain.describe() {
         println!("skipped: no sandbox works on this machine");
         return;
     }
@@ -427,7 +427,8 @@ async fn every_rung_of_the_ladder_that_works_here_runs_a_program() {
         stage.runtime.stop().await;
         let settings =
             Settings { patience: Duration::from_secs(6), ..Settings::new(folder.path().join("again"), 0.0) };
-        let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(sandbox)).unwrap();
+        let runtime =
+            Runtime::start_with(stage.fake.clone(), settings, Some(Rung::Sandbox(sandbox))).unwrap();
         let stage = Stage { runtime, ..stage };
         stage.add(workload("web--v1", &[("VERSION", "v1")]));
         stage.ready("web--v1").await;
