@@ -202,7 +202,7 @@ def az(azure):
     call("cloud", "set", "-n", "LocalAzure")
     secret = ("-u", azure.env["CLIENT_ID"], "-p", azure.env["CLIENT_SECRET"], "--tenant", azure.env["TENANT_ID"])
     call("login", "--service-principal", *secret)
-    call.run, call.refused = run, refused
+    call.run, call.refused, call.program, call.environment = run, refused, program, environment
     return call
 
 

@@ -45,6 +45,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("landfall-telemetry", &[]),
     ("call-tickets", &["landfall-azure", "landfall-llm", "landfall-store", "landfall-telemetry"]),
     ("landfall-tests", &[]),
+    // The figures come from the binary as users run it.
+    ("landfall-benches", &[]),
 ];
 
 #[test]

@@ -170,15 +170,13 @@ impl Error {
 
 /// Every resource type that is modelled beyond the plain life cycle that any type has, with how deep.
 pub fn coverage() -> Vec<(&'static str, &'static str)> {
-    use world::arm::kind::{Depth, KINDS};
-    let mut rows: Vec<_> = KINDS
-        .iter()
-        .flat_map(|list| list.iter())
+    use world::arm::kind::{Depth, rows};
+    let mut found: Vec<_> = rows()
         .map(|kind| match kind.depth {
             Depth::Modelled => (kind.name, "modelled: rules, actions and data plane"),
             Depth::LifeCycle => (kind.name, "life cycle: names, times and locks of its own"),
         })
         .collect();
-    rows.sort_unstable();
-    rows
+    found.sort_unstable();
+    found
 }

@@ -102,9 +102,9 @@ async fn the_identity_endpoint_wants_the_workloads_own_pass() {
     let endpoint = local.status.urls["identity"].clone();
     let url = format!("{endpoint}?api-version=2019-08-01&resource=https://vault.azure.net");
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    assert_eq!(http.get(&url).send().await.unwrap().status(), 400);
+    assert_eq!(http.get(&url).send().await.unwrap().status(), 403);
     let answer = http.get(&url).header("x-identity-header", "guess").send().await.unwrap();
-    assert_eq!(answer.status(), 401);
+    assert_eq!(answer.status(), 403);
     local.stop().await;
 }
 

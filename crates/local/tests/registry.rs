@@ -134,6 +134,31 @@ async fn skopeo_copies_inspects_and_deletes() {
     assert!(ok, "{error}");
     let inspected: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(inspected["RepoTags"], json!(["v1"]));
+    let repository = format!("docker://{}/team/site", service(&local));
+    let (ok, text, error) =
+        run(&["list-tags", "--cert-dir", &certs, "--creds", &credentials, &repository]).await;
+    assert!(ok, "{error}");
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON")["Tags"], json!(["v1"]));
+    // The same image as Docker's manifest, and an index with all that it names.
+    let several = format!("oci:{}:several", layout.display());
+    for (flags, source, name, kind) in [
+        (
+            &["--format", "v2s2"][..],
+            &source,
+            "docker",
+            "application/vnd.docker.distribution.manifest.v2+json",
+        ),
+        (&["--all"][..], &several, "several", "application/vnd.oci.image.index.v1+json"),
+    ] {
+        let to = format!("docker://{}/team/{name}:v1", service(&local));
+        let copy = ["copy", "--dest-cert-dir", &certs, "--dest-creds", &credentials, source, &to];
+        let (ok, _, error) = run(&[&copy[..1], flags, &copy[1..]].concat()).await;
+        assert!(ok, "{error}");
+        let (ok, raw, error) =
+            run(&["inspect", "--raw", "--cert-dir", &certs, "--creds", &credentials, &to]).await;
+        assert!(ok, "{error}");
+        assert_eq!(serde_json::from_str::<Value>(&raw).expect("JSON")["mediaType"], kind);
+    }
     // From one repository to another: layers are mounted, not sent again.
     let (ok, _, error) = run(&[
         "copy",
@@ -163,7 +188,7 @@ async fn skopeo_copies_inspects_and_deletes() {
     local.stop().await;
 }
 
-/// An OCI image layout with one image, tagged v1.
+/// An OCI image layout with one image, tagged v1, and an index of two, tagged several.
 fn layout_with_image(layout: &std::path::Path) {
     let blobs = layout.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).expect("folders");
@@ -178,16 +203,25 @@ fn layout_with_image(layout: &std::path::Path) {
     header.set_mode(0o644);
     layer.append_data(&mut header, "hello.txt", &b"hello"[..]).expect("a layer");
     let layer = layer.into_inner().expect("a layer");
-    let config = json!({"architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]}});
-    let (config, config_size) = put(config.to_string().as_bytes());
+    let rootfs = json!({"type": "layers", "diff_ids": [digest(&layer)]});
     let (layer, layer_size) = put(&layer);
-    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_size},
-        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": layer_size}]});
-    let (manifest, size) = put(manifest.to_string().as_bytes());
-    let index = json!({"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "digest": manifest, "size": size, "annotations": {"org.opencontainers.image.ref.name": "v1"}}]});
+    let image = |cpu: &str| {
+        let config = json!({"architecture": cpu, "os": "linux", "config": {}, "rootfs": rootfs});
+        let (config, config_size) = put(config.to_string().as_bytes());
+        let manifest = json!({"schemaVersion": 2, "mediaType": manifest::OCI_IMAGE_MEDIA_TYPE,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_size},
+            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": layer_size}]});
+        let (digest, size) = put(manifest.to_string().as_bytes());
+        json!({"mediaType": manifest["mediaType"], "digest": digest, "size": size,
+            "platform": {"os": "linux", "architecture": cpu}})
+    };
+    let several = json!({"schemaVersion": 2, "mediaType": manifest::OCI_IMAGE_INDEX_MEDIA_TYPE,
+        "manifests": [image("amd64"), image("arm64")]});
+    let (several, several_size) = put(several.to_string().as_bytes());
+    let mut single = image("amd64");
+    single["annotations"] = json!({"org.opencontainers.image.ref.name": "v1"});
+    let index = json!({"schemaVersion": 2, "manifests": [single, {"mediaType": manifest::OCI_IMAGE_INDEX_MEDIA_TYPE,
+        "digest": several, "size": several_size, "annotations": {"org.opencontainers.image.ref.name": "several"}}]});
     std::fs::write(layout.join("index.json"), index.to_string()).expect("an index");
     std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a layout");
 }

@@ -24,6 +24,18 @@ const CHUNK: usize = 256 << 10;
 /// Gathered before a write, for the same reason.
 const WRITE: usize = 1 << 20;
 
+/// Pieces that wait for the disk before a client has to.
+const WAITING_MAX: usize = 4;
+
+/// What an upload is hashed with, as its plane needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hashes {
+    /// Registries name content by it.
+    Sha256,
+    /// Blob storage tells it as `Content-MD5`.
+    Md5,
+}
+
 /// The folder of contents.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents {
@@ -73,7 +85,7 @@ impl Contents {
     }
 
     /// Takes in a body, up to `max` bytes of it.
-    pub(crate) async fn take<B>(&self, mut body: B, max: u64) -> Result<Upload, Refused>
+    pub(crate) async fn take<B>(&self, mut body: B, max: u64, hashes: Hashes) -> Result<Upload, Refused>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
@@ -85,7 +97,7 @@ impl Contents {
             contents: self.clone(),
         };
         let path = self.path(&upload.segment.key);
-        let result = self.fill(&mut body, max, &path, &mut upload.segment).await;
+        let result = self.fill(&mut body, max, hashes, &path, &mut upload.segment).await;
         if let Err(refused) = result {
             let _ = std::fs::remove_file(&path);
             return Err(refused);
@@ -93,39 +105,33 @@ impl Contents {
         Ok(upload)
     }
 
-    async fn fill<B>(&self, body: &mut B, max: u64, path: &Path, segment: &mut Segment) -> Result<(), Refused>
+    /// Writes and hashes on a thread of its own what comes in, while more comes in.
+    async fn fill<B>(
+        &self,
+        body: &mut B,
+        max: u64,
+        hashes: Hashes,
+        path: &Path,
+        segment: &mut Segment,
+    ) -> Result<(), Refused>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let mut sink =
-            Sink { file: create(path).map_err(Refused::Disk)?, sha256: Sha256::new(), md5: Md5::new() };
-        let mut gathered: Vec<Bytes> = Vec::new();
-        let mut waiting = 0;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| Refused::Broken(e.to_string()))?;
-            let Ok(data) = frame.into_data() else { continue };
-            segment.length += data.len() as u64;
-            if segment.length > max {
-                return Err(Refused::TooLarge);
+        let sink = Sink::new(create(path).map_err(Refused::Disk)?, hashes);
+        let (send, mut receive) = tokio::sync::mpsc::channel::<Vec<Bytes>>(WAITING_MAX);
+        let writer = tokio::task::spawn_blocking(move || {
+            let mut sink = sink;
+            while let Some(gathered) = receive.blocking_recv() {
+                sink.write(&gathered)?;
             }
-            waiting += data.len();
-            gathered.push(data);
-            if waiting >= WRITE {
-                sink = blocking(move || sink.write(&std::mem::take(&mut gathered)))
-                    .await
-                    .map_err(Refused::Disk)?;
-                (gathered, waiting) = (Vec::new(), 0);
-            }
-        }
-        let (sha256, md5) = blocking(move || {
-            let sink = sink.write(&gathered)?;
-            Ok((hex::encode(sink.sha256.finalize()), hex::encode(sink.md5.finalize())))
-        })
-        .await
-        .map_err(Refused::Disk)?;
-        (segment.sha256, segment.md5) = (sha256, md5);
-        Ok(())
+            Ok(sink.finish())
+        });
+        let came = gather(body, max, segment, send).await;
+        let hashed = writer.await.map_err(std::io::Error::other).and_then(|hashed| hashed);
+        // of a disk that is full and a client that broke off, the disk is what is told
+        (segment.sha256, segment.md5) = hashed.map_err(Refused::Disk)?;
+        came
     }
 
     /// Reads segments one after the other.
@@ -153,6 +159,13 @@ impl Contents {
             })
             .await
         })
+    }
+
+    /// The text of segments put together.
+    pub(crate) fn text(&self, segments: &[Segment]) -> std::io::Result<String> {
+        let mut text = String::new();
+        self.reader(segments).read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Hex SHA-256 of segments put together.
@@ -200,20 +213,71 @@ impl Contents {
     }
 }
 
+/// Sends a body on in pieces worth a write, and counts it.
+async fn gather<B>(
+    body: &mut B,
+    max: u64,
+    segment: &mut Segment,
+    send: tokio::sync::mpsc::Sender<Vec<Bytes>>,
+) -> Result<(), Refused>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let (mut gathered, mut waiting) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| Refused::Broken(e.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        segment.length += data.len() as u64;
+        if segment.length > max {
+            return Err(Refused::TooLarge);
+        }
+        waiting += data.len();
+        gathered.push(data);
+        if waiting >= WRITE {
+            waiting = 0;
+            // nobody receives after an error of the disk, which the writer tells
+            if send.send(std::mem::take(&mut gathered)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = send.send(gathered).await;
+    Ok(())
+}
+
 struct Sink {
     file: File,
-    sha256: Sha256,
-    md5: Md5,
+    sha256: Option<Sha256>,
+    md5: Option<Md5>,
 }
 
 impl Sink {
-    fn write(mut self, gathered: &[Bytes]) -> std::io::Result<Sink> {
+    fn new(file: File, hashes: Hashes) -> Sink {
+        Sink {
+            file,
+            sha256: (hashes == Hashes::Sha256).then(Sha256::new),
+            md5: (hashes == Hashes::Md5).then(Md5::new),
+        }
+    }
+
+    fn write(&mut self, gathered: &[Bytes]) -> std::io::Result<()> {
         for data in gathered {
             self.file.write_all(data)?;
-            self.sha256.update(data);
-            self.md5.update(data);
+            if let Some(hash) = &mut self.sha256 {
+                hash.update(data);
+            }
+            if let Some(hash) = &mut self.md5 {
+                hash.update(data);
+            }
         }
-        Ok(self)
+        Ok(())
+    }
+
+    /// Both hashes in hex; empty for the one that nobody asked for.
+    fn finish(self) -> (String, String) {
+        let sha256 = self.sha256.map(|hash| hex::encode(hash.finalize()));
+        (sha256.unwrap_or_default(), self.md5.map(|hash| hex::encode(hash.finalize())).unwrap_or_default())
     }
 }
 

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Body as _, Frame};
 
-use super::content::{Contents, Refused, Upload};
+use super::content::{Contents, Hashes, Refused, Upload};
 use crate::world::{Body, Method, Plane, Request, Response};
 
 /// What a body's stream may fail with.
@@ -27,6 +27,8 @@ pub(crate) const BODY_MAX: u64 = 4 << 20;
 /// `Put Blob` and `Put Block` at today's service versions take up to 5000 MiB; a layer has no limit of its own.
 const UPLOAD_MAX: u64 = 5000 << 20;
 const LAYER_MAX: u64 = 200 << 30;
+/// What is read of a body that is refused.
+const DRAIN_MAX: u64 = 64 << 20;
 /// A client that sends nothing for so long has gone.
 const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Headers that only the front sets, and clients therefore may not.
@@ -89,13 +91,20 @@ where
     };
     let upload = match kind(&request) {
         // Nobody may upload without saying who they are; the world says so without the body.
-        Kind::Upload(_) if anonymous(&request) => None,
+        Kind::Upload(_) if anonymous(&request) => {
+            drain(&mut Idle::new(body)).await;
+            None
+        }
         Kind::Upload(max) => {
             if body.size_hint().lower() > max {
                 return Err(too_large(&request));
             }
-            let upload =
-                contents.take(Idle::new(body), max).await.map_err(|refused| refuse(&request, refused))?;
+            let hashes = match request.plane {
+                Plane::Registry { .. } => Hashes::Sha256,
+                _ => Hashes::Md5,
+            };
+            let taken = contents.take(Idle::new(body), max, hashes).await;
+            let upload = taken.map_err(|refused| refuse(&request, refused))?;
             if upload.segment.length > 0 {
                 request.body = Body::Stored(vec![upload.segment.clone()]);
             }
@@ -274,20 +283,39 @@ where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
+    let mut body = Idle::new(body);
     if body.size_hint().lower() > BODY_MAX {
+        drain(&mut body).await;
         return Err(Refused::TooLarge);
     }
-    let mut body = Idle::new(body);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(|e| Refused::Broken(e.to_string()))?.into_data() {
             if (bytes.len() + data.len()) as u64 > BODY_MAX {
+                drain(&mut body).await;
                 return Err(Refused::TooLarge);
             }
             bytes.extend_from_slice(&data);
         }
     }
     Ok(bytes)
+}
+
+/// Reads what is refused anyway and keeps none of it: a client that is still sending when the connection is closed
+/// sees a broken connection and not the refusal.
+async fn drain<B>(body: &mut B)
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
+    if body.size_hint().lower() > DRAIN_MAX {
+        return;
+    }
+    let mut read = 0;
+    while read <= DRAIN_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, |data| data.len() as u64);
+    }
 }
 
 /// A body that fails when nothing comes for [`BODY_IDLE_MAX`].

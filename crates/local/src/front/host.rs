@@ -2,6 +2,7 @@
 //! anybody is told.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -18,6 +19,8 @@ pub(crate) struct Host {
     inner: Mutex<Inner>,
     /// Goes up with every change; who waits for one subscribes.
     version: watch::Sender<u64>,
+    /// Whether any region is cut off: what the ingress asks before it asks the world.
+    cut: AtomicBool,
     pub(crate) contents: Contents,
 }
 
@@ -32,6 +35,7 @@ struct Inner {
 impl Host {
     pub(crate) fn new(world: World, store: Store, contents: Contents) -> Host {
         Host {
+            cut: AtomicBool::new(!world.outage.is_none()),
             inner: Mutex::new(Inner { world, store, broken: false }),
             version: watch::Sender::new(0),
             contents,
@@ -58,6 +62,7 @@ impl Host {
         if !outcome.changed {
             return Ok(outcome);
         }
+        self.cut.store(!inner.world.outage.is_none(), Ordering::Relaxed);
         let encoded = encoded.or_else(|| kept.as_ref().map(store::encode));
         if let Some(encoded) = encoded
             && let Err(error) = inner.store.append(&encoded, clock)
@@ -81,6 +86,11 @@ impl Host {
     /// Looks at the world.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&World) -> R) -> R {
         look(&self.lock().world)
+    }
+
+    /// Whether any region is cut off.
+    pub(crate) fn anything_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// Looks at the world at the present time, without letting what is due happen.

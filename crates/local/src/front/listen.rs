@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -50,10 +50,18 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Where a connection came from and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: bool,
+    /// What the client showed of itself, by DER.
+    pub(crate) certificates: Arc<Vec<Vec<u8>>>,
+}
+
+/// TLS settings by the name that a client asks for.
+pub(crate) trait Settings: Send + Sync + 'static {
+    /// Those for a name; without one, for the address.
+    fn of(&self, name: Option<&str>) -> Arc<rustls::ServerConfig>;
 }
 
 /// Answers requests.
@@ -77,7 +85,7 @@ pub(crate) async fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
 /// Serves `listeners` until `stop` turns true, then lets go of them and drains.
 pub(crate) async fn serve<H: Handler>(
     listeners: Vec<TcpListener>,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<dyn Settings>>,
     handler: H,
     stop: watch::Receiver<bool>,
 ) {
@@ -91,7 +99,7 @@ pub(crate) async fn serve<H: Handler>(
 
 async fn accept<H: Handler>(
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<dyn Settings>>,
     handler: H,
     permits: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
@@ -128,44 +136,50 @@ async fn accept<H: Handler>(
 async fn connection<H: Handler>(
     tcp: TcpStream,
     peer: SocketAddr,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<dyn Settings>>,
     handler: H,
     stop: watch::Receiver<bool>,
 ) {
     // Answers are small and waited for.
     let _ = tcp.set_nodelay(true);
-    let arrival = Arrival { peer, tls: tls.is_some() };
+    let mut arrival = Arrival { peer, tls: false, certificates: Arc::default() };
     let Some(tls) = tls else { return exchange(tcp, arrival, handler, stop).await };
-    match tokio::time::timeout(HANDSHAKE_MAX, handshake(tcp, tls)).await {
-        Ok(Ok(Some(stream))) => exchange(stream, arrival, handler, stop).await,
-        Ok(Ok(None)) => {}
+    match tokio::time::timeout(HANDSHAKE_MAX, handshake(tcp, &*tls)).await {
+        Ok(Ok(Opened::Secure(stream))) => {
+            arrival.tls = true;
+            let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            arrival.certificates = Arc::new(shown.iter().map(|shown| shown.to_vec()).collect());
+            exchange(stream, arrival, handler, stop).await;
+        }
+        // Whether that is taken here depends on whom it is for.
+        Ok(Ok(Opened::Plain(tcp))) => exchange(tcp, arrival, handler, stop).await,
+        Ok(Ok(Opened::Nothing)) => {}
         // A client that does not trust the CA ends here: it says so itself.
         Ok(Err(error)) => tracing::debug!(error = %error, "no TLS"),
         Err(_) => tracing::debug!("a client did not finish its handshake"),
     }
 }
 
-/// TLS, or `None` after telling a client of plain HTTP what it did.
-async fn handshake(
-    mut tcp: TcpStream,
-    tls: Arc<rustls::ServerConfig>,
-) -> std::io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
+/// What a connection begins with.
+enum Opened {
+    Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    /// Something else than TLS: plain HTTP, most likely.
+    Plain(TcpStream),
+    Nothing,
+}
+
+async fn handshake(tcp: TcpStream, tls: &dyn Settings) -> std::io::Result<Opened> {
     const TLS_HANDSHAKE: u8 = 0x16;
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {
-        return Ok(None);
+        return Ok(Opened::Nothing);
     }
     if first[0] != TLS_HANDSHAKE {
-        let text = "This is an HTTPS port: write https:// in front of the address.\n";
-        let answer = format!(
-            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-            text.len()
-        );
-        tcp.write_all(answer.as_bytes()).await?;
-        tcp.shutdown().await?;
-        return Ok(None);
+        return Ok(Opened::Plain(tcp));
     }
-    tokio_rustls::TlsAcceptor::from(tls).accept(tcp).await.map(Some)
+    let begun = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
+    let settings = tls.of(begun.client_hello().server_name());
+    Ok(Opened::Secure(Box::new(begun.into_stream(settings).await?)))
 }
 
 async fn exchange<S, H>(stream: S, arrival: Arrival, handler: H, mut stop: watch::Receiver<bool>)
@@ -174,7 +188,7 @@ where
     H: Handler,
 {
     let service = service_fn(move |request| {
-        let handler = handler.clone();
+        let (handler, arrival) = (handler.clone(), arrival.clone());
         async move { handler.answer(arrival, request).await }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());

@@ -4,8 +4,9 @@
 //! - `gate`: HTTP made into requests of the world and back; `content`: bodies on disk.
 //! - `host`: the one world, applied under a lock and journalled before anybody is told.
 //! - `platform`: the world as the runtime of applications sees it; `plain`: a plain port for each application.
+//! - `inside`: an address for each environment, from which its apps reach each other.
 //! - `listen`, `tls`, `ports`, `identity`: sockets, certificates, which ports, who may ask for tokens.
-//! - `page`: what a browser sees. `client`: how another process asks.
+//! - `page`: what a browser sees. `client`: how another process asks. `issuer`: who else signs assertions.
 //!
 //! [`serve`] puts them together.
 
@@ -15,6 +16,8 @@ mod doors;
 mod gate;
 mod host;
 mod identity;
+mod inside;
+mod issuer;
 mod listen;
 mod page;
 mod plain;
@@ -35,7 +38,7 @@ use crate::control::{Hold, Status, make_folder};
 use crate::runtime::{Runtime, Settings};
 use crate::store::{Store, Types};
 use crate::world::arm::types::Catalogue;
-use crate::world::{Body, Config, Input, Method, Plane, Request, World};
+use crate::world::{Body, Config, Input, Method, Plane, Request, World, entra};
 use crate::{DEFAULT_SPEED, Error, Options, State};
 
 use self::content::Contents;
@@ -44,7 +47,7 @@ use self::identity::Passes;
 use self::platform::FrontPlatform;
 use self::ports::Ports;
 use self::router::{Front, IdentityEndpoint, Main, chain};
-use self::tls::Certificates;
+use self::tls::{Certificates, EdgeTls};
 
 /// Where a local Azure answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +111,9 @@ pub async fn serve(
     store.begin(&world, types.as_deref())?;
 
     let config = world.config.clone();
+    // The first token is asked for as soon as every plane answers.
+    let seed = config.seed;
+    tokio::task::spawn_blocking(move || entra::warm(seed));
     let host = Arc::new(Host::new(world, store, contents));
     host.sweep();
     if let Some(file) = &faults {
@@ -116,26 +122,23 @@ pub async fn serve(
     let passes = Arc::new(Passes::new());
     let endpoint = format!("http://127.0.0.1:{identity_port}/msi/token");
     let platform = Arc::new(FrontPlatform::new(host.clone(), passes.clone(), endpoint.clone()));
-    let settings = Settings::new(home.runtime.clone(), config.speed);
+    let settings = Settings { salt: port, ..Settings::new(home.runtime.clone(), config.speed) };
     let runtime = Runtime::start(platform, settings).map_err(|source| Error::File {
         action: "write",
         path: home.runtime.clone(),
         source,
     })?;
-    let status = status(&config, &ca_file, endpoint, runtime.isolation().describe().to_owned(), &state);
+    let status = status(&config, &ca_file, endpoint, runtime.isolation(), &state);
     let front = Arc::new(Front::new(host.clone(), runtime.clone(), passes, status.clone()));
 
+    let edge: Arc<dyn listen::Settings> = EdgeTls::new(certificates, runtime.clone())?;
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(listen::serve(
-        main,
-        Some(certificates.server_config()?),
-        Main(front.clone()),
-        stopped.clone(),
-    ));
+    tasks.spawn(listen::serve(main, Some(edge.clone()), Main(front.clone()), stopped.clone()));
     tasks.spawn(listen::serve(identity, None, IdentityEndpoint(front.clone()), stopped.clone()));
     tasks.spawn(tick(host.clone(), stopped.clone()));
     tasks.spawn(plain::follow(front.clone(), ports, stopped.clone()));
+    tasks.spawn(inside::follow(front.clone(), edge, port, stopped.clone()));
 
     let address = Address { arm: config.origin(), port, ca_file, status };
     hold.say(&address.status)?;

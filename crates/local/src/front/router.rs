@@ -2,6 +2,7 @@
 //! browser, or what only the front knows (`/_local/status`, `/_local/apps`).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,18 +11,26 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::content::Reader;
 use super::doors::{self, Door};
 use super::gate::{self, Answer, Show, Taken};
 use super::host::Host;
 use super::identity::Passes;
+use super::issuer;
 use super::listen::{Arrival, Cut, Handler};
 use super::page;
+use crate::Error;
 use crate::control::Status;
 use crate::runtime::{self, Runtime};
-use crate::world::{Body, Input, Method, Outcome, Plane, Request, Response, container_apps, registry};
+use crate::world::registry::{self, Looked};
+use crate::world::{
+    Body, Input, Method, Outcome, Plane, Request, Response, container_apps, entra, outage, templates,
+};
 
 /// What the page shows of the past.
 const RECENT_MAX: usize = 200;
+/// So often at most a deployment is made again with more of the content that its links lead to.
+const LINKS_MAX: usize = 50;
 
 /// Everything an answer may need.
 #[derive(Debug)]
@@ -103,14 +112,17 @@ impl Front {
             took: Duration::ZERO,
         };
         let answered = match gate::take(&self.host.contents, plane, authority, scheme, request).await {
-            Ok(taken) => match self.stream(&taken.request) {
+            Ok(mut taken) => match self.stream(&taken.request) {
                 Some(Ok(stream)) => {
                     recent.status = 200;
                     self.remember(recent);
                     return Ok(stream);
                 }
                 Some(Err(refused)) => Ok(refused),
-                None => self.ask(taken).await,
+                None => {
+                    self.add_issuer_keys(&mut taken.request).await;
+                    self.ask(taken).await
+                }
             },
             Err(refused) => Ok(refused),
         };
@@ -126,6 +138,17 @@ impl Front {
         answered.map(|response| gate::give(&self.host.contents, response, show))
     }
 
+    /// The keys of the issuer of a client assertion, which Entra needs to check it.
+    async fn add_issuer_keys(&self, request: &mut Request) {
+        if !matches!(request.plane, Plane::Arm | Plane::Entra) || !request.path.ends_with("/token") {
+            return;
+        }
+        if let Some(issuer) = self.host.read(|world| entra::foreign_issuer(world, request)) {
+            let keys = issuer::keys(&issuer).await;
+            request.headers.insert(entra::KEYS_HEADER.into(), keys.to_string());
+        }
+    }
+
     /// A log stream, when that is what is asked for: the world knows who may, the runtime what is written.
     fn stream(&self, request: &Request) -> Option<Result<Answer, Response>> {
         if request.plane != Plane::Arm || request.method != Method::Get {
@@ -135,13 +158,36 @@ impl Front {
         Some(wanted.map(|query| self.runtime.logs(&query)))
     }
 
-    /// `POST /_local/kill` of replicas: the world learns of it as it would of a crash.
+    /// Whether an application is in a region that is cut off.
+    fn hides(&self, app: Option<&str>) -> bool {
+        self.host.anything_cut() && app.is_some_and(|app| self.host.read(|world| outage::hides(world, app)))
+    }
+
+    /// `POST /_local/kill` of replicas: the world learns of it as it would of a crash. `None` for all else that the
+    /// path takes, which is the world's.
     async fn kill(&self, taken: &Request) -> Option<Response> {
         let Body::Bytes(bytes) = &taken.body else { return None };
         let body: Value = serde_json::from_slice(bytes).ok()?;
-        let app = body["app"].as_str()?;
-        let count = body["replicas"].as_u64().unwrap_or(1);
-        let killed = self.runtime.kill(app, usize::try_from(count).unwrap_or(usize::MAX)).await;
+        let asked = body.get("app")?;
+        let refused = |message: &str| Some(Response::error(400, "InvalidKill", message));
+        let Some(app) = asked.as_str().filter(|app| app.starts_with("/subscriptions/")) else {
+            return refused("`app` is the id of an application in Resource Manager.");
+        };
+        let count = match &body["replicas"] {
+            Value::Null => 1,
+            count => match count.as_u64().filter(|count| *count > 0) {
+                Some(count) => usize::try_from(count).unwrap_or(usize::MAX),
+                None => return refused("`replicas` is a number of replicas, 1 or more."),
+            },
+        };
+        if self.host.read(|world| world.arm.find(app).is_none()) {
+            return Some(Response::error(
+                404,
+                "ResourceNotFound",
+                format!("There is no application '{app}'."),
+            ));
+        }
+        let killed = self.runtime.kill(app, count).await;
         Some(Response::json(200, &json!({"killed": killed})))
     }
 
@@ -159,7 +205,7 @@ impl Front {
         if let Err(refused) = self.complete(&mut request).await {
             return Ok(refused);
         }
-        let applied = self.host.apply(Input::Request(request));
+        let applied = self.apply(request).await;
         // From here on the world names the content, or nobody does.
         drop(upload);
         let outcome = match applied {
@@ -170,7 +216,7 @@ impl Front {
                 return Ok(gate::refusal(&plane, 500, "InternalServerError", &message, &id));
             }
         };
-        let Outcome { response, dropped, hold_until, changed: _ } = outcome;
+        let Outcome { response, dropped, hold_until, changed: _, wanted: _ } = outcome;
         if let Some(until) = hold_until {
             self.hold(until).await;
         }
@@ -180,23 +226,55 @@ impl Front {
         }
     }
 
-    /// Hashes what a registry upload consists of when this request completes it: pieces came one by one, and the
-    /// world sees no bytes.
+    /// Applies a request. One that names content by links is made again with their text, since the world sees no
+    /// bytes.
+    async fn apply(&self, mut request: Request) -> Result<Outcome, Error> {
+        if request.plane != Plane::Arm || !templates::takes_template(&request.path) {
+            return self.host.apply(Input::Request(request));
+        }
+        let mut outcome = self.host.apply(Input::Request(request.clone()))?;
+        for _ in 0..LINKS_MAX {
+            if outcome.wanted.is_empty() {
+                break;
+            }
+            for (uri, segments) in outcome.wanted {
+                let contents = self.host.contents.clone();
+                let read = tokio::task::spawn_blocking(move || contents.text(&segments)).await;
+                // what cannot be read is no template
+                let text = read.map_err(std::io::Error::other).and_then(|read| read).unwrap_or_default();
+                request.headers.insert(format!("{}{uri}", templates::links::ATTACHED), text);
+            }
+            outcome = self.host.apply(Input::Request(request.clone()))?;
+        }
+        Ok(outcome)
+    }
+
+    /// Looks at what the world cannot see for a registry: an upload's pieces, which came one by one, are hashed
+    /// together when this request completes it, and the config that a manifest names tells the platform.
     async fn complete(&self, request: &mut Request) -> Result<(), Response> {
         let Plane::Registry { name } = &request.plane else { return Ok(()) };
-        let Some(mut segments) = self.host.read(|world| registry::completing(world, name, request)) else {
-            return Ok(());
-        };
-        if let Body::Stored(last) = &request.body {
-            segments.extend(last.iter().cloned());
-        }
         let contents = self.host.contents.clone();
-        let hashed = tokio::task::spawn_blocking(move || contents.sha256(&segments)).await;
-        match hashed.map_err(std::io::Error::other).and_then(|hashed| hashed) {
-            Ok(sha256) => {
-                request.headers.insert(registry::COMPLETE_SHA256.to_owned(), sha256);
+        let read = match self.host.read(|world| registry::looked(world, name, request)) {
+            None => return Ok(()),
+            Some(Looked::Whole(mut segments)) => {
+                if let Body::Stored(last) = &request.body {
+                    segments.extend(last.iter().cloned());
+                }
+                let hash = move || Ok(Some((registry::COMPLETE_SHA256, contents.sha256(&segments)?)));
+                tokio::task::spawn_blocking(hash).await
+            }
+            Some(Looked::Config(segments)) => {
+                let read =
+                    move || Ok(platform(contents.reader(&segments))?.map(|it| (registry::PLATFORM, it)));
+                tokio::task::spawn_blocking(read).await
+            }
+        };
+        match read.map_err(std::io::Error::other).and_then(|read| read) {
+            Ok(Some((header, value))) => {
+                request.headers.insert(header.to_owned(), value);
                 Ok(())
             }
+            Ok(None) => Ok(()),
             Err(error) => Err(gate::refusal(
                 &request.plane,
                 500,
@@ -251,8 +329,17 @@ impl Handler for Main {
         };
         match doors::door(&authority) {
             Door::App(host) => {
-                let door = runtime::Door::Host(&host);
-                Ok(front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
+                if front.hides(front.runtime.app_at(&host).as_deref()) {
+                    return Err(Cut);
+                }
+                Ok(front.runtime.serve(runtime::Door::Host(&host), request, via(arrival)).await)
+            }
+            // No token may travel like this.
+            Door::Plane(_) if !arrival.tls => {
+                let message = "This is an HTTPS port: write https:// in front of the address.\n";
+                let mut answer = Answer::new(gate::full(message.as_bytes().to_vec()));
+                *answer.status_mut() = http::StatusCode::BAD_REQUEST;
+                Ok(answer)
             }
             Door::Plane(Plane::Arm) => {
                 let path = request.uri().path().to_owned();
@@ -283,19 +370,14 @@ pub(crate) struct IdentityEndpoint(pub(crate) Arc<Front>);
 impl Handler for IdentityEndpoint {
     async fn answer(&self, _: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
         let front = &self.0;
-        let refuse = |status, message: &str| {
-            let body = json!({"statusCode": status, "message": message});
-            Ok(give(front, Response::json(status, &body)))
-        };
         if request.uri().path().trim_end_matches('/') != "/msi/token" {
-            return refuse(404, "The identity endpoint is /msi/token.");
+            let body = json!({"statusCode": 404, "message": "The identity endpoint is /msi/token."});
+            return Ok(give(front, Response::json(404, &body)));
         }
+        // As Container Apps answers: 403 and not a word, whether the header is missing or somebody else's.
         let pass = request.headers().get("x-identity-header").and_then(|pass| pass.to_str().ok());
-        let Some(pass) = pass else {
-            return refuse(400, "The header X-IDENTITY-HEADER is missing.");
-        };
-        let Some(workload) = front.passes.check(pass) else {
-            return refuse(401, "The header X-IDENTITY-HEADER is not this workload's IDENTITY_HEADER.");
+        let Some(workload) = pass.and_then(|pass| front.passes.check(pass)) else {
+            return Ok(give(front, Response::empty(403)));
         };
         let authority = authority(&request).unwrap_or_else(|| "127.0.0.1".into());
         front.plane(Plane::Identity { workload }, &authority, "http", request).await
@@ -312,9 +394,42 @@ pub(crate) struct PlainPort {
 
 impl Handler for PlainPort {
     async fn answer(&self, arrival: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        if self.front.hides(Some(&self.app)) {
+            return Err(Cut);
+        }
         let door = runtime::Door::App(&self.app);
-        Ok(self.front.runtime.serve(door, request, arrival.peer, arrival.tls).await)
+        Ok(self.front.runtime.serve(door, request, via(arrival)).await)
     }
+}
+
+/// `os/architecture` as an image's config says; none of a config that is no JSON or far too large for one.
+fn platform(config: Reader) -> std::io::Result<Option<String>> {
+    const CONFIG_MAX: u64 = 1 << 20;
+    let mut text = Vec::new();
+    config.take(CONFIG_MAX).read_to_end(&mut text)?;
+    let config: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let words = (config["os"].as_str(), config["architecture"].as_str());
+    Ok(if let (Some(os), Some(architecture)) = words { Some(format!("{os}/{architecture}")) } else { None })
+}
+
+/// The address of one environment, where its apps reach each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Inside {
+    pub(crate) front: Arc<Front>,
+    /// The environment's default domain.
+    pub(crate) domain: String,
+}
+
+impl Handler for Inside {
+    async fn answer(&self, arrival: Arrival, request: http::Request<Incoming>) -> Result<Answer, Cut> {
+        let host = authority(&request).map(|authority| doors::host(&authority)).unwrap_or_default();
+        let door = runtime::Door::Inside { domain: &self.domain, host: &host };
+        Ok(self.front.runtime.serve(door, request, via(arrival)).await)
+    }
+}
+
+fn via(arrival: Arrival) -> runtime::Via {
+    runtime::Via { peer: arrival.peer, secure: arrival.tls, certificates: arrival.certificates }
 }
 
 fn give(front: &Front, response: Response) -> Answer {

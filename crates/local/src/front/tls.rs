@@ -7,17 +7,26 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 use crate::Error;
 use crate::control::write_private;
+use crate::runtime::Runtime;
+use crate::world::container_apps::{ClientCertificates, HostCertificate};
+
+use super::listen;
 
 /// Long enough that nobody's laptop meets its end, short enough for clients that distrust long ones.
 const CA_YEARS: i64 = 10;
@@ -70,14 +79,22 @@ impl Certificates {
         Ok((Arc::new(Certificates { issuer, ca, leaf_key, default: Arc::new(default), leaves }), absolute))
     }
 
-    /// TLS settings that show these certificates.
-    pub(crate) fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>, Error> {
+    /// TLS settings that show what `resolver` says, and ask clients for a certificate as they should.
+    fn config(
+        resolver: Arc<dyn ResolvesServerCert>,
+        clients: ClientCertificates,
+    ) -> Result<Arc<rustls::ServerConfig>, Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        let builder = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|e| Error::Certificates(e.to_string()))?
-            .with_no_client_auth()
-            .with_cert_resolver(self.clone());
+            .map_err(|e| Error::Certificates(e.to_string()))?;
+        let builder = match clients {
+            ClientCertificates::Ignore => builder.with_no_client_auth(),
+            asked => builder.with_client_cert_verifier(Arc::new(Anyone {
+                mandatory: asked == ClientCertificates::Require,
+            })),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -103,6 +120,114 @@ impl ResolvesServerCert for Certificates {
             None | Some("localhost") => Some(self.default.clone()),
             Some(name) => self.leaf(&name.to_ascii_lowercase()),
         }
+    }
+}
+
+/// TLS at the edge: what each name is shown, and whether its clients must show something too.
+pub(crate) struct EdgeTls {
+    certificates: Arc<Certificates>,
+    runtime: Runtime,
+    /// Without, with an optional and with a required certificate of the client's.
+    usual: [Arc<rustls::ServerConfig>; 3],
+}
+
+impl EdgeTls {
+    /// Asks `runtime` about names.
+    pub(crate) fn new(certificates: Arc<Certificates>, runtime: Runtime) -> Result<Arc<EdgeTls>, Error> {
+        let usual = |clients| Certificates::config(certificates.clone(), clients);
+        let usual = [
+            usual(ClientCertificates::Ignore)?,
+            usual(ClientCertificates::Accept)?,
+            usual(ClientCertificates::Require)?,
+        ];
+        Ok(Arc::new(EdgeTls { certificates, runtime, usual }))
+    }
+
+    fn special(&self, certificate: &HostCertificate, domain: &str) -> Option<Arc<CertifiedKey>> {
+        match certificate {
+            HostCertificate::Managed => None,
+            HostCertificate::Environment => self.certificates.leaf(&format!("*.{domain}")),
+            HostCertificate::Uploaded { chain, key } => uploaded(chain, &key.0),
+        }
+    }
+}
+
+impl listen::Settings for EdgeTls {
+    fn of(&self, name: Option<&str>) -> Arc<rustls::ServerConfig> {
+        let edge = name.and_then(|name| self.runtime.edge(&name.to_ascii_lowercase()));
+        let Some(edge) = edge else { return self.usual[0].clone() };
+        let own = edge.certificate.as_ref().and_then(|certificate| self.special(certificate, &edge.domain));
+        let special = own.and_then(|own| {
+            let resolver = Arc::new(SingleCertAndKey::from(Arc::unwrap_or_clone(own)));
+            Certificates::config(resolver, edge.client_certificates).ok()
+        });
+        special.unwrap_or_else(|| {
+            let place = match edge.client_certificates {
+                ClientCertificates::Ignore => 0,
+                ClientCertificates::Accept => 1,
+                ClientCertificates::Require => 2,
+            };
+            self.usual[place].clone()
+        })
+    }
+}
+
+/// An uploaded certificate with its key, from base64.
+fn uploaded(chain: &[String], key: &str) -> Option<Arc<CertifiedKey>> {
+    let chain: Option<Vec<_>> =
+        chain.iter().map(|der| Some(CertificateDer::from(STANDARD.decode(der).ok()?))).collect();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(STANDARD.decode(key).ok()?));
+    let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).ok()?;
+    Some(Arc::new(CertifiedKey::new(chain?, signing)))
+}
+
+/// Takes whatever certificate a client shows, as Azure's ingress does: the app judges it. That the client has its key
+/// is seen to.
+#[derive(Debug)]
+struct Anyone {
+    mandatory: bool,
+}
+
+impl ClientCertVerifier for Anyone {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _now: rustls::pki_types::UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, leaf, signed, &known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, leaf, signed, &known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Shared;
 use super::logs::Stream;
 use super::replica::{self, Plan, Program};
-use super::revision;
+use super::{revision, volumes};
 use crate::world::container_apps::{Container, Observation, Run, Seen};
 
 /// Executions that run at a time; others wait. A clock that is moved by a day may bring hundreds at once.
@@ -160,6 +160,8 @@ async fn replica(shared: &Arc<Shared>, run: &Run, name: &str, programs: &[Progra
     let folder = shared.settings.folder.join("replicas").join(name);
     let _folder = Folder(folder.clone());
     let identity = shared.platform.identity(&run.job);
+    let shares = shared.settings.folder.join("shares");
+    let own_ports = super::sockets::OwnPorts::default();
     let plan = |place: usize, container: &Container| -> Plan {
         let mut env = container.env.clone().unwrap_or_default();
         let mut built_in = vec![
@@ -187,8 +189,11 @@ async fn replica(shared: &Arc<Shared>, run: &Run, name: &str, programs: &[Progra
             env,
             probes: Vec::new(),
             port: None,
+            own_ports: own_ports.clone(),
+            memory_mib: container.memory_mib,
             scratch: folder.join(&container.name),
-            hosts: shared.hosts(name),
+            hosts: shared.hosts(&run.domain, name),
+            mounts: volumes::mounts(container, &run.volumes, &folder, &shares),
             log: shared.logs.open(&run.job, &run.execution, name, &container.name),
         }
     };
@@ -222,7 +227,12 @@ async fn container_to_its_end(shared: &Arc<Shared>, plan: Plan) -> Result<(), St
         Program::Image(_) => {}
     }
     let mut process = replica::start(&shared.means, &plan).await?;
-    let status = process.child.wait().await;
+    let pid = process.pid;
+    let status = tokio::select! {
+        status = process.wait() => status,
+        // Dropping it ends all of it.
+        why = replica::run_amok(&plan, pid) => return Err(why),
+    };
     // What it wrote last is still on its way through the pipes.
     tokio::time::sleep(Duration::from_millis(30)).await;
     match status {

@@ -5,18 +5,23 @@
 //! reading order:
 //!
 //! - [`platform`]: what it needs from the rest of local Azure.
-//! - `image`, `sandbox`, `process`: from a reference in a registry to a program that runs in its own root folder.
+//! - `image`, `engine`, `sandbox`, `process`: from a reference in a registry to a program that runs in its own root
+//!   folder, in a container of an engine or by this machine's own means.
 //! - `replica`: one replica with its probes and restarts. `revision`: as many of them as there should be, and the
 //!   verdict whether a revision works. `scaler`: how many that is.
+//! - `volumes`: folders that containers find at paths of their own.
+//! - `sockets`: a replica's own ports, on a machine whose network all share.
 //! - `job`: an execution of a job, from its image to its verdict.
 //! - `pool`, [`proxy`]: from a host name to a replica that is ready.
 //! - `tcp`: ports of apps that speak something else than HTTP.
 //! - [`logs`]: what replicas write. [`status`]: what all this is doing.
 //!
 //! [`Runtime`] is the handle on all of it. Stated divergences from Azure: replicas have no network of their own, so
-//! each is told a port of its own by `PORT` (and `CONTAINER_APP_PORT`); a program that listens on the target port
-//! anyway is taken as it is, with one replica. CPU and memory are not limited.
+//! a port is another one on the machine where that has to be; where the kernel does not let us do that, each is told
+//! a port of its own by `PORT` (and `CONTAINER_APP_PORT`), and a program that listens on the target port anyway is taken
+//! as it is, with one replica. CPU and memory are not limited.
 
+mod engine;
 mod image;
 mod job;
 mod logs;
@@ -30,15 +35,18 @@ mod replica;
 mod revision;
 mod sandbox;
 mod scaler;
+mod sockets;
 pub mod status;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -46,21 +54,20 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 pub use logs::{Line, Stream};
 pub use platform::{Identity, Manifest, Platform, Pull, Refusal};
-pub use proxy::{Body, BoxError, Door};
-pub use sandbox::Isolation;
+pub use proxy::{Body, BoxError, Door, Via};
 
 pub use crate::world::container_apps::LogQuery;
-use crate::world::container_apps::{Desired, Observation, Run};
+use crate::world::container_apps::{ClientCertificates, Desired, HostCertificate, Observation, Run};
 use logs::Logs;
 use process::Nursery;
 use proxy::{Route, Routes};
-use replica::Means;
+use replica::{Means, Rung};
 use revision::{About, Holder, Order, Revision};
-use sandbox::Sandbox;
 
 /// Where the runtime keeps its files, and its pace.
 #[derive(Clone, Debug)]
@@ -77,6 +84,8 @@ pub struct Settings {
     pub hold: Duration,
     /// How long a replica that takes no new requests may work on those it has.
     pub drain: Duration,
+    /// Tells this local Azure from others on the machine, which may have environments of the same names.
+    pub salt: u16,
 }
 
 impl Settings {
@@ -91,6 +100,7 @@ impl Settings {
             consistency: scaled(180.0, 4.0),
             hold: scaled(240.0, 60.0),
             drain: scaled(240.0, 20.0),
+            salt: 0,
         }
     }
 }
@@ -102,11 +112,15 @@ pub(crate) struct Shared {
     images: image::Images,
     means: Means,
     logs: Logs,
-    hosts: Mutex<String>,
+    /// What the replicas of an environment can call by name, as lines of `/etc/hosts`, by its default domain.
+    names: Mutex<BTreeMap<String, String>>,
+    host_files: Mutex<Vec<HostFile>>,
     routes: RwLock<Arc<Routes>>,
     observations: mpsc::UnboundedSender<Observation>,
     fixed_ports: Mutex<BTreeMap<u16, Holder>>,
     given_ports: Mutex<Vec<u16>>,
+    /// How far the clock was moved, in milliseconds.
+    ahead_ms: AtomicU64,
     /// Turns of executions of jobs.
     jobs: tokio::sync::Semaphore,
 }
@@ -130,6 +144,20 @@ impl Shared {
         lock(&self.fixed_ports)
     }
 
+    /// The address on this machine at which an environment's apps reach each other: one of its own, so that it is seen
+    /// that a request comes from within.
+    fn address_of(&self, domain: &str) -> Ipv4Addr {
+        let own = format!("{} {}", self.settings.salt, domain.to_ascii_lowercase());
+        let digest = Sha256::digest(own.as_bytes());
+        // Not the first of the block, where everybody else is.
+        Ipv4Addr::new(127, 64 | (digest[0] & 63), digest[1], 1 + digest[2] % 254)
+    }
+
+    /// How far the clock was moved.
+    fn ahead(&self) -> Duration {
+        Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
     /// A port that nobody has, and that was not given to another replica just now.
     fn free_port(&self) -> Option<u16> {
         let mut given = lock(&self.given_ports);
@@ -147,13 +175,56 @@ impl Shared {
     }
 
     /// `/etc/hosts` of a replica.
-    fn hosts(&self, replica: &str) -> String {
-        format!("127.0.0.1 localhost {replica}\n::1 localhost ip6-localhost\n{}", lock(&self.hosts))
+    fn hosts(&self, domain: &str, replica: &str) -> String {
+        let names = lock(&self.names).get(domain).cloned().unwrap_or_default();
+        format!("127.0.0.1 localhost {replica}\n::1 localhost ip6-localhost\n{names}")
+    }
+
+    /// From here on the file is told of apps that come and go, until [`Shared::forget_hosts`].
+    fn keep_hosts(&self, file: HostFile) {
+        lock(&self.host_files).push(file);
+    }
+
+    fn forget_hosts(&self, replica: &str) {
+        lock(&self.host_files).retain(|file| file.replica != replica);
+    }
+
+    /// Writes what has changed into the replicas' files, each in its place: they are open elsewhere.
+    fn write_hosts(&self) {
+        for file in lock(&self.host_files).iter_mut() {
+            let text = self.hosts(&file.domain, &file.replica);
+            if file.written.as_ref() != Some(&text)
+                && let Ok(mut open) = std::fs::File::options().write(true).truncate(true).open(&file.path)
+                && open.write_all(text.as_bytes()).is_ok()
+            {
+                file.written = Some(text);
+            }
+        }
     }
 
     fn routes(&self) -> Arc<Routes> {
         self.routes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// A replica's `/etc/hosts`.
+#[derive(Debug)]
+struct HostFile {
+    path: PathBuf,
+    domain: String,
+    replica: String,
+    written: Option<String>,
+}
+
+/// What clients of an app meet before their first request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// The environment's default domain.
+    pub domain: String,
+    /// What becomes of their certificates.
+    pub client_certificates: ClientCertificates,
+    /// What they are shown at a custom domain; `None`: a certificate for the name.
+    pub certificate: Option<HostCertificate>,
 }
 
 enum Command {
@@ -188,15 +259,15 @@ impl Runtime {
     fn start_with(
         platform: Arc<dyn Platform>,
         settings: Settings,
-        sandbox: Option<Sandbox>,
+        rung: Option<Rung>,
     ) -> io::Result<Runtime> {
         let folder = &settings.folder;
         std::fs::create_dir_all(folder)?;
         let nursery = Nursery::start(folder.join("running"))?;
         image::remove_tree(&folder.join("replicas"));
-        let sandbox = sandbox.unwrap_or_else(|| Sandbox::find(folder));
-        tracing::info!(isolation = sandbox.isolation.describe(), "runtime starts");
-        let means = Means { sandbox, nursery, speed: settings.speed, patience: settings.patience };
+        let rung = rung.unwrap_or_else(|| Rung::find(folder));
+        tracing::info!(isolation = rung.describe(), "runtime starts");
+        let means = Means { rung, nursery, speed: settings.speed, patience: settings.patience };
         let (observations, observed) = mpsc::unbounded_channel();
         let (commands, commanded) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -205,11 +276,13 @@ impl Runtime {
             platform,
             settings,
             means,
-            hosts: Mutex::default(),
+            names: Mutex::default(),
+            host_files: Mutex::default(),
             routes: RwLock::default(),
             observations,
             fixed_ports: Mutex::default(),
             given_ports: Mutex::default(),
+            ahead_ms: AtomicU64::new(0),
             jobs: tokio::sync::Semaphore::new(job::AT_ONCE),
         });
         tokio::spawn(report_all(shared.platform.clone(), observed));
@@ -225,24 +298,18 @@ impl Runtime {
         Ok(Runtime { shared, commands })
     }
 
-    /// How replicas are kept apart from the machine.
-    pub fn isolation(&self) -> Isolation {
-        self.shared.means.sandbox.isolation
+    /// How replicas are kept apart from the machine, in one line.
+    pub fn isolation(&self) -> String {
+        self.shared.means.rung.describe()
     }
 
     /// Serves one request of the ingress.
-    pub async fn serve<B>(
-        &self,
-        door: Door<'_>,
-        request: Request<B>,
-        peer: SocketAddr,
-        secure: bool,
-    ) -> Response<Body>
+    pub async fn serve<B>(&self, door: Door<'_>, request: Request<B>, via: Via) -> Response<Body>
     where
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        proxy::serve(|| self.shared.routes(), self.shared.settings.hold, door, request, peer, secure).await
+        proxy::serve(|| self.shared.routes(), self.shared.settings.hold, door, request, via).await
     }
 
     /// Apps that have an ingress: id in lower case and host name. What a plain port of its own is kept for.
@@ -250,9 +317,29 @@ impl Runtime {
         self.shared.routes().apps.iter().map(|(id, route)| (id.clone(), route.ingress.fqdn.clone())).collect()
     }
 
-    /// Whether a host name is one of the ingress's.
-    pub fn knows_host(&self, host: &str) -> bool {
-        self.shared.routes().hosts.contains_key(host)
+    /// The id of the app that a host name leads to.
+    pub fn app_at(&self, host: &str) -> Option<String> {
+        self.shared.routes().id_of(host).map(str::to_owned)
+    }
+
+    /// The address at which an environment's apps reach each other, by its default domain.
+    pub fn address_of(&self, domain: &str) -> Ipv4Addr {
+        self.shared.address_of(domain)
+    }
+
+    /// What clients of a host name meet first; `None`: it is nobody's.
+    pub fn edge(&self, host: &str) -> Option<Edge> {
+        let routes = self.shared.routes();
+        let (route, _) = routes.by_host(host)?;
+        let wildcard = || Some(format!("*.{}", host.split_once('.')?.1));
+        let certificates = &route.ingress.certificates;
+        let certificate =
+            certificates.get(host).or_else(|| wildcard().and_then(|name| certificates.get(&name)));
+        Some(Edge {
+            domain: route.domain.clone(),
+            client_certificates: route.ingress.client_certificates,
+            certificate: certificate.cloned(),
+        })
     }
 
     /// What is running.
@@ -364,6 +451,34 @@ impl Runtime {
     }
 }
 
+/// What can be called by name from each environment: its own apps by name and host name, others' by host name when
+/// they are reachable from outside.
+fn names(shared: &Shared, desired: &Desired) -> BTreeMap<String, String> {
+    let mut names: BTreeMap<String, String> =
+        desired.apps.iter().map(|app| (app.domain.clone(), String::new())).collect();
+    names.extend(desired.runs.iter().map(|run| (run.domain.clone(), String::new())));
+    for (domain, text) in &mut names {
+        for app in &desired.apps {
+            let Some(ingress) = &app.ingress else { continue };
+            let address = shared.address_of(&app.domain);
+            if app.domain == *domain {
+                text.push_str(&format!("{address} {} {}", app.name, ingress.fqdn));
+            } else if ingress.external {
+                text.push_str(&format!("{address} {}", ingress.fqdn));
+            } else {
+                continue;
+            }
+            // Labels, revisions and custom domains.
+            for host in ingress.hosts.keys().filter(|host| !host.starts_with('*')) {
+                text.push(' ');
+                text.push_str(host);
+            }
+            text.push('\n');
+        }
+    }
+    names
+}
+
 /// `{"TimeStamp":"…","Log":"…"}` or the text alone, as Azure's log stream writes lines.
 fn write_line(json: bool, at: jiff::Timestamp, text: &str) -> Bytes {
     let at = at.strftime("%Y-%m-%dT%H:%M:%S%.5f").to_string();
@@ -465,13 +580,10 @@ impl Supervisor {
 
     fn follow(&mut self, mut desired: Desired) {
         self.follow_runs(std::mem::take(&mut desired.runs));
-        let hosts: String = desired
-            .apps
-            .iter()
-            .filter_map(|app| app.ingress.as_ref())
-            .map(|ingress| format!("127.0.0.1 {}\n", ingress.fqdn))
-            .collect();
-        *lock(&self.shared.hosts) = hosts;
+        let ahead_ms = u64::try_from(desired.ahead.as_millis()).unwrap_or(u64::MAX);
+        self.shared.ahead_ms.store(ahead_ms, Ordering::Relaxed);
+        *lock(&self.shared.names) = names(&self.shared, &desired);
+        self.shared.write_hosts();
 
         let mut wanted = BTreeSet::new();
         let mut routes = Routes::default();
@@ -498,7 +610,8 @@ impl Supervisor {
                 for (host, revision) in &ingress.hosts {
                     routes.hosts.insert(host.to_ascii_lowercase(), (app.id.clone(), revision.clone()));
                 }
-                routes.apps.insert(app.id.clone(), Route { ingress, name: app.name, pools });
+                let route = Route { ingress, name: app.name, domain: app.domain.to_ascii_lowercase(), pools };
+                routes.apps.insert(app.id.clone(), route);
             }
         }
         self.doors.follow(&self.shared, &routes);
@@ -536,10 +649,7 @@ impl Supervisor {
             });
             app.revisions.push(reported);
         }
-        status::Status {
-            isolation: self.shared.means.sandbox.isolation.describe().to_owned(),
-            apps: apps.into_values().collect(),
-        }
+        status::Status { isolation: self.shared.means.rung.describe(), apps: apps.into_values().collect() }
     }
 
     async fn kill(&self, app: &str, count: usize) -> usize {

@@ -9,12 +9,14 @@ use hyper::client::conn::{http1, http2};
 use tokio::sync::{Notify, watch};
 
 use super::proxy::Body;
+use super::sockets::OwnPorts;
 
 /// A replica that takes traffic.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub replica: String,
     pub address: SocketAddr,
+    pub own_ports: OwnPorts,
     in_flight: AtomicU32,
     idle: Mutex<Vec<(http1::SendRequest<Body>, Instant)>>,
     pub(super) multiplexed: tokio::sync::Mutex<Option<http2::SendRequest<Body>>>,
@@ -24,10 +26,11 @@ pub(crate) struct Endpoint {
 const IDLE_MAX: Duration = Duration::from_secs(3);
 
 impl Endpoint {
-    pub fn new(replica: String, port: u16) -> Arc<Endpoint> {
+    pub fn new(replica: String, port: u16, own_ports: OwnPorts) -> Arc<Endpoint> {
         Arc::new(Endpoint {
             replica,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
+            own_ports,
             in_flight: AtomicU32::new(0),
             idle: Mutex::default(),
             multiplexed: tokio::sync::Mutex::default(),

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use tokio::process::Child;
+use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::sync::oneshot;
 
+use super::engine::Container;
 use super::sandbox::WRAPPERS;
 
 /// Starts processes from one thread.
@@ -62,23 +63,73 @@ impl Nursery {
         let pid = child.id().ok_or_else(|| io::Error::other("the process ended at once"))?;
         let record = self.births.join(pid.to_string());
         fs::write(&record, start_time(pid).unwrap_or_default())?;
-        Ok(Process { child, pid, record })
+        Ok(Process { pid, held: Held::Child(Box::new(child), record) })
     }
 }
 
 /// A running process with all that it started.
 #[derive(Debug)]
 pub(crate) struct Process {
-    pub child: Child,
-    /// The outermost process: the sandbox's, where there is one.
+    /// The outermost process: the sandbox's, where there is one, or a container's first.
     pub pid: u32,
-    record: PathBuf,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// A process of ours, and the file that tells the next start of it.
+    Child(Box<Child>, PathBuf),
+    /// A container of an engine's.
+    Container(Container),
+}
+
+impl From<Container> for Process {
+    fn from(container: Container) -> Process {
+        Process { pid: container.pid, held: Held::Container(container) }
+    }
+}
+
+impl Process {
+    /// Waits for its end.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        match &mut self.held {
+            Held::Child(child, _) => child.wait().await,
+            Held::Container(container) => container.wait().await,
+        }
+    }
+
+    /// What it writes, for whoever takes it first; an engine takes a container's output itself.
+    pub fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        match &mut self.held {
+            Held::Child(child, _) => (child.stdout.take(), child.stderr.take()),
+            Held::Container(_) => (None, None),
+        }
+    }
+
+    /// Ends it: SIGTERM to the program, SIGKILL to all of its tree when it does not go.
+    pub async fn end(&mut self, grace: Duration) {
+        match &mut self.held {
+            Held::Child(child, _) => {
+                if !grace.is_zero() {
+                    terminate(self.pid);
+                    if tokio::time::timeout(grace, child.wait()).await.is_ok() {
+                        return;
+                    }
+                }
+                end_tree(self.pid);
+                let _ = tokio::time::timeout(Duration::from_secs(5), child.wait()).await;
+            }
+            Held::Container(container) => container.end(grace).await,
+        }
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        end_tree(self.pid);
-        let _ = fs::remove_file(&self.record);
+        if let Held::Child(_, record) = &self.held {
+            end_tree(self.pid);
+            let _ = fs::remove_file(record);
+        }
     }
 }
 
@@ -99,7 +150,7 @@ pub(crate) fn program_of(pid: u32) -> u32 {
 }
 
 /// Sends SIGTERM to the program itself, past the sandbox.
-pub(crate) fn terminate(pid: u32) {
+fn terminate(pid: u32) {
     let _ = kill(raw(program_of(pid)), Signal::SIGTERM);
 }
 
@@ -158,6 +209,21 @@ pub(crate) fn usage(pid: u32) -> (f64, f64) {
         mebibytes += pages.unwrap_or(0.0) / PAGES_A_MEBIBYTE;
     }
     (seconds, mebibytes)
+}
+
+/// Whether a process and all below it have more memory than so many mebibytes, what they share counted once.
+pub(crate) fn memory_above(pid: u32, mebibytes: u64) -> bool {
+    const KIBIBYTES: u64 = 1024;
+    if usage(pid).1 <= mebibytes as f64 {
+        return false;
+    }
+    // Dearer to ask for, so it is asked when there is a doubt.
+    let shares = tree(pid).into_iter().filter_map(|pid| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    shares.sum::<u64>() > mebibytes * KIBIBYTES
 }
 
 /// When a running process started, in the kernel's ticks: with its number, this names it for good. `None` when it
@@ -269,12 +335,15 @@ mod tests {
     fn what_a_process_uses_is_measured() {
         let own = std::process::id();
         let before = usage(own);
-        let until = Instant::now() + Duration::from_millis(300);
-        let mut number = 0u64;
-        while Instant::now() < until {
-            number = number.wrapping_mul(31).wrapping_add(7);
+        // A busy machine gives a busy loop little: it goes on until it had enough.
+        let until = Instant::now() + Duration::from_secs(20);
+        let (mut number, mut after) = (0u64, before);
+        while after.0 - before.0 <= 0.1 && Instant::now() < until {
+            for _ in 0..10_000_000 {
+                number = std::hint::black_box(number.wrapping_mul(31).wrapping_add(7));
+            }
+            after = usage(own);
         }
-        let after = usage(own);
         assert!(after.0 - before.0 > 0.1, "{before:?} {after:?} {number}");
         assert!(after.1 > 1.0, "{after:?}");
     }

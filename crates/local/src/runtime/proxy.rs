@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use super::pool::{Lease, Pool, Turn};
-use crate::world::container_apps::{Cors, Ingress};
+use crate::world::container_apps::{ClientCertificates, Cors, Ingress};
 
 /// A streamed body.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -33,10 +33,28 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// How a request came in.
 #[derive(Clone, Copy, Debug)]
 pub enum Door<'a> {
-    /// By host name, at the address all apps share.
+    /// By host name, at the address all apps share: from outside their environments.
     Host(&'a str),
+    /// By name or host name, at the address of an environment: from within it.
+    Inside {
+        /// The environment's default domain.
+        domain: &'a str,
+        /// Whom the request names.
+        host: &'a str,
+    },
     /// At the app's own address; the app's id in lower case.
     App(&'a str),
+}
+
+/// Where a request came from, and over what.
+#[derive(Clone, Debug)]
+pub struct Via {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Over TLS.
+    pub secure: bool,
+    /// What the client showed of itself, by DER, its own certificate first.
+    pub certificates: Arc<Vec<Vec<u8>>>,
 }
 
 /// Everything the ingress knows: exchanged as a whole when the world changes.
@@ -53,7 +71,42 @@ pub(crate) struct Routes {
 pub(crate) struct Route {
     pub ingress: Ingress,
     pub name: String,
+    /// The environment's default domain.
+    pub domain: String,
     pub pools: BTreeMap<String, Arc<Pool>>,
+}
+
+impl Routes {
+    /// Who answers behind a door, and which revision when it is one in particular.
+    fn find(&self, door: Door<'_>) -> Option<(&Route, Option<&str>)> {
+        match door {
+            Door::App(id) => self.apps.get(id).map(|route| (route, None)),
+            Door::Host(host) => self.by_host(host).filter(|(route, _)| route.ingress.external),
+            Door::Inside { domain, host } if !host.contains('.') => {
+                let mut near = self.apps.values().filter(|route| route.domain == domain);
+                near.find(|route| route.name.eq_ignore_ascii_case(host)).map(|route| (route, None))
+            }
+            Door::Inside { domain, host } => {
+                self.by_host(host).filter(|(route, _)| route.ingress.external || route.domain == domain)
+            }
+        }
+    }
+
+    /// By host name; a wildcard stands for one label.
+    pub fn by_host(&self, host: &str) -> Option<(&Route, Option<&str>)> {
+        let (id, revision) = self.entry(host)?;
+        Some((self.apps.get(id)?, revision.as_deref()))
+    }
+
+    /// The id of the app that has a host name.
+    pub fn id_of(&self, host: &str) -> Option<&str> {
+        self.entry(host).map(|(id, _)| id.as_str())
+    }
+
+    fn entry(&self, host: &str) -> Option<&(String, Option<String>)> {
+        let wildcard = || Some(format!("*.{}", host.split_once('.')?.1));
+        self.hosts.get(host).or_else(|| wildcard().and_then(|name| self.hosts.get(&name)))
+    }
 }
 
 /// Azure's limit on a request at the ingress, waiting included.
@@ -68,8 +121,7 @@ pub(crate) async fn serve<B>(
     hold: Duration,
     door: Door<'_>,
     mut request: Request<B>,
-    peer: SocketAddr,
-    secure: bool,
+    via: Via,
 ) -> Response<Body>
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
@@ -86,18 +138,12 @@ where
     let mut first = true;
     loop {
         let now = routes();
-        let found = match door {
-            Door::App(id) => now.apps.get(id).map(|route| (route, None)),
-            Door::Host(host) => {
-                now.hosts.get(host).and_then(|(id, revision)| Some((now.apps.get(id)?, revision.as_deref())))
-            }
-        };
-        let Some((route, revision)) = found else { return no_app() };
+        let Some((route, revision)) = now.find(door) else { return no_app() };
         if first {
-            if let Some(answer) = refuse(&route.ingress, door, &parts, peer.ip(), secure) {
+            if let Some(answer) = refuse(&route.ingress, door, &parts, &via) {
                 return answer;
             }
-            prepare(&mut parts, &route.name, peer, secure, upgrade.is_some());
+            prepare(&mut parts, route, &via, upgrade.is_some());
             first = false;
         }
         let cookie = route.ingress.sticky.then(|| affinity(&parts.headers)).flatten();
@@ -111,9 +157,8 @@ where
                 })
                 .or_else(|| choose(&route.ingress.traffic, rand::random_range(0..100))),
         };
-        let Some(pool) = chosen.and_then(|revision| route.pools.get(revision)) else {
-            return no_healthy_upstream();
-        };
+        // Stopped, deactivated, or never ready: nothing leads anywhere.
+        let Some(pool) = chosen.and_then(|revision| route.pools.get(revision)) else { return no_app() };
         let lease = match pool.hold(wanted_replica, hold.saturating_sub(begun.elapsed())).await {
             None => return no_healthy_upstream(),
             Some(Turn::Go(lease)) => lease,
@@ -125,7 +170,8 @@ where
         let mut again = Again { spare: repeatable.then(|| copy(&parts)), body: None, repeated: false };
         let message = Request::from_parts(copy(&parts), body.take().unwrap_or_else(empty));
         let limit = LIMIT.saturating_sub(begun.elapsed());
-        let sent = tokio::time::timeout(limit, send(&lease, message, route.ingress.http2, &mut again)).await;
+        let multiplexed = route.ingress.http2 || (route.ingress.auto && is_grpc(&parts.headers));
+        let sent = tokio::time::timeout(limit, send(&lease, message, multiplexed, &mut again)).await;
         let answer = match sent {
             Err(_) => {
                 pool.counters.count(504, begun.elapsed());
@@ -350,19 +396,33 @@ fn refuse(
     ingress: &Ingress,
     door: Door<'_>,
     parts: &http::request::Parts,
-    peer: IpAddr,
-    secure: bool,
+    via: &Via,
 ) -> Option<Response<Body>> {
-    if !allowed(ingress, peer) {
+    if !allowed(ingress, via.peer.ip()) {
         return Some(text(StatusCode::FORBIDDEN, "RBAC: access denied"));
     }
-    if let (Door::Host(host), false, false) = (door, secure, ingress.allow_insecure) {
+    // By its bare name, an app is called without TLS; at its own plain address there is none.
+    let by_host = match door {
+        Door::Host(_) => true,
+        Door::Inside { host, .. } => host.contains('.'),
+        Door::App(_) => false,
+    };
+    if by_host && !via.secure && !ingress.allow_insecure {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority =
+            parts.uri.authority().map(|authority| authority.as_str()).or(named).unwrap_or_default();
         let mut answer = text(StatusCode::MOVED_PERMANENTLY, "");
-        if let Ok(target) = HeaderValue::from_str(&format!("https://{host}{path}")) {
+        if let Ok(target) = HeaderValue::from_str(&format!("https://{authority}{path}")) {
             answer.headers_mut().insert(header::LOCATION, target);
         }
         return Some(answer);
+    }
+    // The handshake has asked for it; a connection that was opened to another app may still lead here.
+    let required =
+        matches!(door, Door::Host(_)) && ingress.client_certificates == ClientCertificates::Require;
+    if required && via.certificates.is_empty() {
+        return Some(text(StatusCode::FORBIDDEN, "RBAC: access denied"));
     }
     let cors = ingress.cors.as_ref()?;
     let preflight = parts.method == Method::OPTIONS
@@ -441,7 +501,8 @@ fn in_range(range: &str, address: IpAddr) -> bool {
 }
 
 /// Makes the head of a request what Envoy passes on.
-fn prepare(parts: &mut http::request::Parts, app: &str, peer: SocketAddr, secure: bool, upgrade: bool) {
+fn prepare(parts: &mut http::request::Parts, route: &Route, via: &Via, upgrade: bool) {
+    let peer = via.peer.ip();
     if !parts.headers.contains_key(header::HOST)
         && let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
     {
@@ -460,22 +521,75 @@ fn prepare(parts: &mut http::request::Parts, app: &str, peer: SocketAddr, secure
     }
     let forwarded = HeaderName::from_static("x-forwarded-for");
     let chain = match parts.headers.get(&forwarded).and_then(|before| before.to_str().ok()) {
-        Some(before) => format!("{before},{}", peer.ip()),
-        None => peer.ip().to_string(),
+        Some(before) => format!("{before},{peer}"),
+        None => peer.to_string(),
     };
+    parts.headers.remove(CLIENT_CERTIFICATE);
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             parts.headers.insert(HeaderName::from_static(name), value);
         }
     };
     set("x-forwarded-for", &chain);
-    set("x-forwarded-proto", if secure { "https" } else { "http" });
-    set("x-ms-containerapp-name", app);
+    set("x-forwarded-proto", if via.secure { "https" } else { "http" });
+    set("x-ms-containerapp-name", &route.name);
+    set("x-envoy-external-address", &peer.to_string());
+    if route.ingress.client_certificates != ClientCertificates::Ignore
+        && let Some(shown) = forwarded_certificates(&via.certificates)
+    {
+        set(CLIENT_CERTIFICATE, &shown);
+    }
     if !parts.headers.contains_key("x-request-id")
         && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
     {
         parts.headers.insert(HeaderName::from_static("x-request-id"), id);
     }
+}
+
+/// What tells the app who its client is. Nobody but the ingress may set it.
+const CLIENT_CERTIFICATE: &str = "x-forwarded-client-cert";
+
+/// `Hash=…;Cert="…";Chain="…"`, with the certificates as PEM, their special signs as a URL has them.
+fn forwarded_certificates(chain: &[Vec<u8>]) -> Option<String> {
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+    let leaf = chain.first()?;
+    let pem = |der: &Vec<u8>| {
+        let packed = base64::engine::general_purpose::STANDARD.encode(der);
+        let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+        for line in packed.as_bytes().chunks(64) {
+            text.push_str(&String::from_utf8_lossy(line));
+            text.push('\n');
+        }
+        text.push_str("-----END CERTIFICATE-----\n");
+        text
+    };
+    let escaped = |text: String| -> String {
+        let mut shown = String::new();
+        for sign in text.chars() {
+            match sign {
+                ' ' => shown.push_str("%20"),
+                '\n' => shown.push_str("%0A"),
+                '+' => shown.push_str("%2B"),
+                '/' => shown.push_str("%2F"),
+                '=' => shown.push_str("%3D"),
+                other => shown.push(other),
+            }
+        }
+        shown
+    };
+    let all: String = chain.iter().map(pem).collect();
+    Some(format!(
+        "Hash={};Cert=\"{}\";Chain=\"{}\"",
+        hex::encode(Sha256::digest(leaf)),
+        escaped(pem(leaf)),
+        escaped(all)
+    ))
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {

@@ -3,17 +3,20 @@
 //! A replica is a task per container and one that waits for them all. They tell what happens as [`Told`]; the
 //! revision decides what that means.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::engine::Engine;
 use super::image::Image;
 use super::logs::{Log, Stream};
-use super::process::{Listener, Nursery, Process, end_tree, listeners, terminate};
+use super::process::{Listener, Nursery, Process, listeners};
 use super::sandbox::{Launch, Sandbox};
 use super::scaler::back_off;
+use super::sockets::{self, OwnPorts};
+use super::volumes::{self, Mounted};
 use super::{probe, quickstart};
 use crate::world::container_apps::{Probe, ProbeKind};
 
@@ -39,24 +42,71 @@ pub(crate) struct Plan {
     pub probes: Vec<Probe>,
     /// For the container that takes the ingress's traffic.
     pub port: Option<Ports>,
+    /// Shared by the containers of a replica.
+    pub own_ports: OwnPorts,
+    /// More than this ends it.
+    pub memory_mib: u64,
     pub scratch: PathBuf,
     pub hosts: String,
+    pub mounts: Vec<Mounted>,
     pub log: Arc<Log>,
 }
 
 /// Where the main container should listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ports {
-    /// The replica's own, told by `PORT`.
+    /// Told by `PORT`: the machine's port that nobody else has or, where replicas have ports of their own, the target
+    /// port.
     pub own: u16,
     /// The app's `targetPort`; `None`: any.
     pub target: Option<u16>,
 }
 
+/// The rung of the ladder that works here, and that every replica is run on.
+#[derive(Clone, Debug)]
+pub(crate) enum Rung {
+    /// A container engine.
+    Engine(Engine),
+    /// This machine's own means.
+    Sandbox(Sandbox),
+}
+
+impl Rung {
+    /// The highest that works.
+    pub fn find(folder: &Path) -> Rung {
+        Engine::find(folder).map_or_else(|| Rung::Sandbox(Sandbox::find(folder)), Rung::Engine)
+    }
+
+    /// Whether a replica's ports are its own, whatever others listen on.
+    pub fn own_ports(&self) -> bool {
+        match self {
+            // the machine's, told by `PORT`
+            Rung::Engine(_) => false,
+            Rung::Sandbox(sandbox) => sandbox.own_ports,
+        }
+    }
+
+    /// A running container's `/etc/hosts`, where it can be written to; an engine's stays as it was made.
+    pub fn hosts_file(&self, scratch: &Path) -> Option<PathBuf> {
+        match self {
+            Rung::Engine(_) => None,
+            Rung::Sandbox(sandbox) => sandbox.hosts_file(scratch),
+        }
+    }
+
+    /// One line for `local status`.
+    pub fn describe(&self) -> String {
+        match self {
+            Rung::Engine(engine) => engine.describe(),
+            Rung::Sandbox(sandbox) => sandbox.isolation.describe().to_owned(),
+        }
+    }
+}
+
 /// What every replica is run with.
 #[derive(Clone)]
 pub(crate) struct Means {
-    pub sandbox: Sandbox,
+    pub rung: Rung,
     pub nursery: Nursery,
     pub speed: f64,
     /// How long a revision may take to come up.
@@ -146,9 +196,9 @@ async fn initialize(
                 Err(why) => why,
                 Ok(mut process) => {
                     let ended = tokio::select! {
-                        status = process.child.wait() => status,
+                        status = process.wait() => status,
                         () = told(stop) => {
-                            end(&mut process, grace(stop)).await;
+                            process.end(grace(stop)).await;
                             return false;
                         }
                     };
@@ -197,10 +247,11 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                     let pid = process.pid;
                     tell(Told::Started(Some(pid)));
                     let ended = tokio::select! {
-                        status = process.child.wait() => Ok(status),
-                        why = watch_over(means, plan, pid, tell) => Err(why),
+                        status = process.wait() => Ok(status),
+                        why = watch_over(means, plan, pid, tell) => Err(Over::Probe(why)),
+                        why = run_amok(plan, pid) => Err(Over::Amok(why)),
                         () = told(&mut stop) => {
-                            end(&mut process, grace(&stop)).await;
+                            process.end(grace(&stop)).await;
                             return;
                         }
                     };
@@ -210,8 +261,12 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
                             tokio::time::sleep(Duration::from_millis(30)).await;
                             format!("Container '{}' {}", plan.name, describe_end(status))
                         }
-                        Err(why) => {
-                            end(&mut process, Duration::from_secs(5)).await;
+                        Err(Over::Probe(why)) => {
+                            process.end(Duration::from_secs(5)).await;
+                            why
+                        }
+                        Err(Over::Amok(why)) => {
+                            process.end(Duration::ZERO).await;
                             why
                         }
                     }
@@ -232,6 +287,38 @@ async fn keep_running(means: &Means, plan: &Plan, tell: &impl Fn(Told), mut stop
     }
 }
 
+/// Why a container is ended before its time.
+enum Over {
+    /// It fails its probe: it may take its leave.
+    Probe(String),
+    /// It takes more than is its own: at once.
+    Amok(String),
+}
+
+/// Processes that a container may have. Azure's nodes have a limit too, so that a fork bomb ends itself.
+const PROCESSES_MAX: usize = 1024;
+
+/// Completes, with the reason, when a container takes more than is its own.
+pub(crate) async fn run_amok(plan: &Plan, pid: u32) -> String {
+    let (name, memory_mib) = (plan.name.clone(), plan.memory_mib);
+    loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let seen = tokio::task::spawn_blocking(move || {
+            let processes = super::process::tree(pid).len();
+            (processes, processes <= PROCESSES_MAX && super::process::memory_above(pid, memory_mib))
+        });
+        let (processes, greedy) = seen.await.unwrap_or_default();
+        if greedy {
+            return format!("Container '{name}' was terminated with exit code '137' and reason 'OOMKilled'");
+        }
+        if processes > PROCESSES_MAX {
+            return format!(
+                "Container '{name}' was terminated with exit code '137' and reason 'Error': it has more than {PROCESSES_MAX} processes"
+            );
+        }
+    }
+}
+
 /// Completes when a replica should stop.
 async fn told(stop: &mut watch::Receiver<Stop>) {
     // An error means that whoever could tell is gone: the same.
@@ -243,18 +330,6 @@ fn grace(stop: &watch::Receiver<Stop>) -> Duration {
         Stop::Run => Duration::ZERO,
         Stop::Within(grace) => grace,
     }
-}
-
-/// Ends a process: SIGTERM to the program, SIGKILL to all of its tree when it does not go.
-async fn end(process: &mut Process, grace: Duration) {
-    if !grace.is_zero() {
-        terminate(process.pid);
-        if tokio::time::timeout(grace, process.child.wait()).await.is_ok() {
-            return;
-        }
-    }
-    end_tree(process.pid);
-    let _ = tokio::time::timeout(Duration::from_secs(5), process.child.wait()).await;
 }
 
 pub(crate) fn describe_end(ended: std::io::Result<std::process::ExitStatus>) -> String {
@@ -275,44 +350,65 @@ pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String>
     let Program::Image(image) = &plan.program else {
         return Err(format!("Container '{}' has no image", plan.name));
     };
-    let (sandbox, image, owned) = (means.sandbox.clone(), image.clone(), plan.clone());
+    let sandbox = match &means.rung {
+        Rung::Engine(engine) => {
+            plan.mounts.iter().try_for_each(volumes::lay).map_err(failed)?;
+            let launch = launch(image, plan);
+            return engine.start(&launch, plan.log.clone()).await.map(Process::from).map_err(failed);
+        }
+        Rung::Sandbox(sandbox) => sandbox.clone(),
+    };
+    let (image, owned) = (image.clone(), plan.clone());
     let command = tokio::task::spawn_blocking(move || {
-        let config = &image.config;
-        // As Kubernetes has it: `command` replaces the entry point and drops the image's command, `args` replaces
-        // the command.
-        let mut words =
-            if owned.command.is_empty() { config.entrypoint.clone() } else { owned.command.clone() };
-        if !owned.args.is_empty() {
-            words.extend(owned.args.iter().cloned());
-        } else if owned.command.is_empty() {
-            words.extend(config.cmd.iter().cloned());
-        }
-        let mut env = config.env.clone();
-        for (name, value) in &owned.env {
-            match env.iter_mut().find(|(known, _)| known == name) {
-                Some(known) => known.1.clone_from(value),
-                None => env.push((name.clone(), value.clone())),
-            }
-        }
         super::image::remove_tree(&owned.scratch);
-        sandbox.command(&Launch {
-            image: &image,
-            scratch: &owned.scratch,
-            command: words,
-            env,
-            hosts: owned.hosts.clone(),
-            hostname: owned.name.clone(),
-        })
+        owned.mounts.iter().try_for_each(volumes::lay)?;
+        sandbox.command(&launch(&image, &owned))
     });
-    let command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+    let mut command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
+    let watch = match means.rung.own_ports() {
+        true => Some(sockets::prepare(&mut command, plan.own_ports.clone()).map_err(failed)?),
+        false => None,
+    };
     let mut process = means.nursery.spawn(command).await.map_err(failed)?;
-    if let Some(out) = process.child.stdout.take() {
+    if watch.is_some_and(|watch| !watch.begin()) {
+        plan.log.add(Stream::System, "Its ports are the machine's: the kernel does not tell of its sockets.");
+    }
+    let (out, err) = process.output();
+    if let Some(out) = out {
         tokio::spawn(plan.log.clone().take(Stream::Stdout, out));
     }
-    if let Some(err) = process.child.stderr.take() {
+    if let Some(err) = err {
         tokio::spawn(plan.log.clone().take(Stream::Stderr, err));
     }
     Ok(process)
+}
+
+/// What is to be started of an image for a plan. As Kubernetes has it: `command` replaces the entry point and drops the
+/// image's command, `args` replaces the command.
+fn launch<'a>(image: &'a Image, plan: &'a Plan) -> Launch<'a> {
+    let config = &image.config;
+    let mut words = if plan.command.is_empty() { config.entrypoint.clone() } else { plan.command.clone() };
+    if !plan.args.is_empty() {
+        words.extend(plan.args.iter().cloned());
+    } else if plan.command.is_empty() {
+        words.extend(config.cmd.iter().cloned());
+    }
+    let mut env = config.env.clone();
+    for (name, value) in &plan.env {
+        match env.iter_mut().find(|(known, _)| known == name) {
+            Some(known) => known.1.clone_from(value),
+            None => env.push((name.clone(), value.clone())),
+        }
+    }
+    Launch {
+        image,
+        scratch: &plan.scratch,
+        command: words,
+        env,
+        hosts: plan.hosts.clone(),
+        mounts: &plan.mounts,
+        hostname: plan.name.clone(),
+    }
 }
 
 /// Probes a running container and tells what comes of it. Returns, with the reason, when it should be started anew.
@@ -327,7 +423,7 @@ async fn watch_over(means: &Means, plan: &Plan, pid: u32, tell: &impl Fn(Told)) 
         (Some(wanted), Some(ports), Some(found)) if ports.target.is_none_or(|target| target == wanted) => {
             found
         }
-        (Some(wanted), _, _) => wanted,
+        (Some(wanted), _, _) => plan.own_ports.place(wanted),
         (None, _, found) => found.unwrap_or_default(),
     };
     let scaled = |time: Duration, least: Duration| time.mul_f64(means.speed).clamp(least.min(time), time);
@@ -422,9 +518,11 @@ async fn find_port(means: &Means, plan: &Plan, ports: Ports, pid: u32, tell: &im
     let mut elsewhere: Option<(Vec<Listener>, Instant)> = None;
     let mut said = false;
     loop {
-        let found = tokio::task::spawn_blocking(move || listeners(pid)).await.unwrap_or_default();
+        let mut found = tokio::task::spawn_blocking(move || listeners(pid)).await.unwrap_or_default();
+        // As the program knows them.
+        found.iter_mut().for_each(|listener| listener.port = plan.own_ports.asked(listener.port));
         match place(&found, ports) {
-            Ok(port) => return port,
+            Ok(port) => return plan.own_ports.place(port),
             Err(why) => {
                 let since = match &elsewhere {
                     Some((before, since)) if *before == found => *since,

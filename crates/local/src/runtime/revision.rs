@@ -24,7 +24,8 @@ use super::platform::{Pull, Refusal};
 use super::pool::{Endpoint, Pool};
 use super::replica::{self, Plan, Ports, Program, Stop, Tale, Told};
 use super::scaler::{self, Scaler, Seen as Load};
-use super::{Shared, status};
+use super::sockets::OwnPorts;
+use super::{HostFile, Shared, status, volumes};
 use crate::world::container_apps::{App, Container, Observation, Seen, Workload};
 
 /// How often a container may end before its revision is given up.
@@ -87,6 +88,7 @@ pub(crate) struct Holder {
 struct Replica {
     epoch: u64,
     ports: Option<Ports>,
+    own_ports: OwnPorts,
     containers: Vec<bool>,
     endpoint: Option<Arc<Endpoint>>,
     restarts: u32,
@@ -291,7 +293,7 @@ impl Task {
         };
         let before = self.wanted;
         self.wanted = if proven {
-            self.scaler.turn(self.begun.elapsed(), &workload.scale, load)
+            self.scaler.turn(self.begun.elapsed() + self.shared.ahead(), &workload.scale, load)
         } else {
             self.needed()
         };
@@ -375,18 +377,17 @@ impl Task {
     /// What the containers run, once images are here and secrets have values.
     fn programs(&mut self) -> Option<Vec<Program>> {
         let again = Duration::from_millis(500);
-        match &self.pulled {
-            Pulled::Here(programs) => {
-                let unresolved =
-                    containers(&self.about.workload).find_map(|container| container.env.as_ref().err());
-                let Some(unresolved) = unresolved.cloned() else { return Some(programs.clone()) };
-                if unresolved.lasting || self.begun_waiting().elapsed() > self.shared.settings.consistency {
-                    self.fail(unresolved.code, unresolved.message);
-                } else {
-                    self.trouble = Some(unresolved.message);
-                }
-                return None;
+        let unresolved = containers(&self.about.workload).find_map(|container| container.env.as_ref().err());
+        if let Some(unresolved) = unresolved.cloned() {
+            if unresolved.lasting || self.begun_waiting().elapsed() > self.shared.settings.consistency {
+                self.fail(unresolved.code, unresolved.message);
+            } else {
+                self.trouble = Some(unresolved.message);
             }
+            return None;
+        }
+        match &self.pulled {
+            Pulled::Here(programs) => return Some(programs.clone()),
             Pulled::Underway => return None,
             Pulled::Refused { why, lasting, at } => {
                 let (why, lasting, waited) = (why.clone(), *lasting, at.elapsed());
@@ -427,13 +428,16 @@ impl Task {
         let hash = image::short_hash(&format!("{}/{}", app.id, workload.revision));
         let name = format!("{}-{hash}-{}", workload.revision, random_word(5));
         let quick = |program: &Program| matches!(program, Program::Quickstart);
-        let ports = app.ingress.as_ref().and_then(|ingress| {
-            Some(Ports {
-                own: self.shared.free_port()?,
-                target: ingress.target_port.filter(|_| !quick(&programs[workload.init.len()])),
-            })
-        });
+        let main_is_ours = quick(&programs[workload.init.len()]);
+        let target = app.ingress.as_ref().and_then(|ingress| ingress.target_port).filter(|_| !main_is_ours);
+        let free = app.ingress.as_ref().and_then(|_| self.shared.free_port());
+        let settled = target.zip(free).filter(|_| self.shared.means.rung.own_ports());
+        let own_ports = OwnPorts::new(settled);
+        let own = settled.map(|(target, _)| target).or(free);
+        let ports = own.map(|own| Ports { own, target });
         let identity = self.shared.platform.identity(&app.id);
+        let folder = self.shared.settings.folder.join("replicas").join(&name);
+        let shares = self.shared.settings.folder.join("shares");
         let plan = |place: usize, container: &Container, main: bool| -> Plan {
             let mut env: Vec<(String, String)> = container.env.clone().unwrap_or_default();
             let ports = ports.filter(|_| main);
@@ -474,8 +478,11 @@ impl Task {
                 env,
                 probes: container.probes.clone(),
                 port: ports,
-                scratch: self.shared.settings.folder.join("replicas").join(&name).join(&container.name),
-                hosts: self.shared.hosts(&name),
+                own_ports: own_ports.clone(),
+                memory_mib: container.memory_mib,
+                scratch: folder.join(&container.name),
+                hosts: self.shared.hosts(&app.domain, &name),
+                mounts: volumes::mounts(container, &workload.volumes, &folder, &shares),
                 log: self.shared.logs.open(&app.id, &workload.revision, &name, &container.name),
             }
         };
@@ -491,10 +498,17 @@ impl Task {
             .enumerate()
             .map(|(place, container)| plan(workload.init.len() + place, container, place == 0))
             .collect();
+        for plan in init.iter().chain(&containers) {
+            if let Some(path) = self.shared.means.rung.hosts_file(&plan.scratch) {
+                let (domain, replica) = (app.domain.clone(), name.clone());
+                self.shared.keep_hosts(HostFile { path, domain, replica, written: None });
+            }
+        }
         let (stop, stopped) = watch::channel(Stop::Run);
         let record = Replica {
             epoch: workload.epoch,
             ports,
+            own_ports: own_ports.clone(),
             containers: vec![false; containers.len()],
             endpoint: None,
             restarts: 0,
@@ -562,7 +576,9 @@ impl Task {
                         };
                         self.shared.fixed_ports().insert(port, holder);
                     }
-                    replica.endpoint.get_or_insert_with(|| Endpoint::new(name.clone(), port));
+                    replica
+                        .endpoint
+                        .get_or_insert_with(|| Endpoint::new(name.clone(), port, replica.own_ports.clone()));
                 }
                 if replica.leaving.is_none() && replica.containers.iter().all(|ready| *ready) {
                     if let Some(endpoint) = &replica.endpoint {
@@ -599,6 +615,7 @@ impl Task {
                 }
             }
             Told::Gone => {
+                self.shared.forget_hosts(&name);
                 let why = self.replicas.remove(&name).and_then(|replica| replica.leaving).unwrap_or_default();
                 self.pool.remove(&name);
                 if self.replicas.is_empty() {

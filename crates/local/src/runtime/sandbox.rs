@@ -1,4 +1,5 @@
-//! How a replica's process is kept apart from the machine: a ladder, and the rung that works here.
+//! How a replica's process is kept apart from the machine without a container engine: the lower rungs of the ladder,
+//! and which of them works here.
 //!
 //! 1. `bwrap`: the image as root folder over a private writable layer, own /tmp, /proc, /dev and process ids.
 //! 2. `chroot`: the image as root folder through `unshare --root`, own process ids; needs root.
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::image::{Image, remove_tree, resolve_in_root};
+use super::volumes::Mounted;
 
 /// How replicas are kept apart from the machine and from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub(crate) struct Sandbox {
     /// Own process ids and a /proc that shows only them.
     pids: bool,
     root: bool,
+    /// Replicas have ports of their own.
+    pub own_ports: bool,
 }
 
 /// One process to start.
@@ -66,6 +70,8 @@ pub(crate) struct Launch<'a> {
     pub env: Vec<(String, String)>,
     pub hosts: String,
     pub hostname: String,
+    /// Folders of the machine in it.
+    pub mounts: &'a [Mounted],
 }
 
 /// Programs that only hold a replica: signals are for what they started.
@@ -75,6 +81,7 @@ impl Sandbox {
     /// Finds the highest rung that works, by trying each in `folder`, which is made and removed again.
     pub fn find(folder: &Path) -> Sandbox {
         let root = nix::unistd::geteuid().is_root();
+        let own_ports = super::sockets::works();
         let rungs = [
             (Isolation::Bwrap, Layer::Overlay, true),
             (Isolation::Bwrap, Layer::Copy, true),
@@ -84,7 +91,7 @@ impl Sandbox {
             (Isolation::Chroot, Layer::Copy, true),
         ];
         for (isolation, layer, pids) in rungs {
-            let sandbox = Sandbox { isolation, layer, pids, root };
+            let sandbox = Sandbox { isolation, layer, pids, root, own_ports };
             match sandbox.works(folder) {
                 Ok(()) => return sandbox,
                 Err(why) => {
@@ -92,7 +99,13 @@ impl Sandbox {
                 }
             }
         }
-        Sandbox { isolation: Isolation::Plain, layer: Layer::Copy, pids: false, root }
+        Sandbox { isolation: Isolation::Plain, layer: Layer::Copy, pids: false, root, own_ports }
+    }
+
+    /// The same where replicas cannot have ports of their own, for tests.
+    #[cfg(test)]
+    pub fn with_the_machines_ports(self) -> Sandbox {
+        Sandbox { own_ports: false, ..self }
     }
 
     /// One particular rung, for tests of each.
@@ -100,7 +113,7 @@ impl Sandbox {
     pub fn forced(isolation: Isolation) -> Sandbox {
         let layer = if isolation == Isolation::Plain { Layer::Copy } else { Layer::Overlay };
         let pids = isolation != Isolation::Plain;
-        Sandbox { isolation, layer, pids, root: nix::unistd::geteuid().is_root() }
+        Sandbox { isolation, layer, pids, root: nix::unistd::geteuid().is_root(), own_ports: false }
     }
 
     /// Runs `true`, copied with its libraries into a root folder made for the trial.
@@ -139,6 +152,7 @@ impl Sandbox {
             env: Vec::new(),
             hosts: String::new(),
             hostname: "trial".into(),
+            mounts: &[],
         };
         let output = self.command(&launch).map_err(text)?.stdin(Stdio::null()).output().map_err(text)?;
         if output.status.success() {
@@ -175,6 +189,15 @@ impl Sandbox {
         Ok(command)
     }
 
+    /// Where the `/etc/hosts` of a process with this scratch folder is on the machine; `None`: it has the machine's own.
+    pub fn hosts_file(&self, scratch: &Path) -> Option<PathBuf> {
+        match (self.isolation, self.layer) {
+            (Isolation::Plain, _) => None,
+            (_, Layer::Overlay) => Some(scratch.join("upper/etc/hosts")),
+            (_, Layer::Copy) => Some(scratch.join("root/etc/hosts")),
+        }
+    }
+
     fn bwrap(&self, launch: &Launch<'_>, user: &User) -> io::Result<Command> {
         let (mut args, merged) = self.with_layer(launch, user)?;
         let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
@@ -199,7 +222,17 @@ impl Sandbox {
         args.push("--bind".into());
         args.push(merged.into());
         args.push("/".into());
-        args.extend(words(&["--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]));
+        args.extend(words(&["--dev", "/dev"]));
+        // Unless a volume is there: it would be covered.
+        if !launch.mounts.iter().any(|mounted| Path::new(&mounted.path).starts_with("/tmp")) {
+            args.extend(words(&["--perms", "1777", "--tmpfs", "/tmp"]));
+        }
+        if self.layer == Layer::Copy && !self.root {
+            for mounted in launch.mounts {
+                args.push(if mounted.read_only { "--ro-bind" } else { "--bind" }.into());
+                args.extend([mounted.source.clone().into(), OsString::from(&mounted.path)]);
+            }
+        }
         args.extend(words(if self.pids { &["--proc", "/proc"] } else { &["--ro-bind", "/proc", "/proc"] }));
         args.extend(words(&["--chdir", &launch.image.config.workdir, "--"]));
         args.extend(launch.command.iter().map(OsString::from));
@@ -276,6 +309,14 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
         args.push(program);
         args.extend(words.map(|word| rewrite(word)));
         let mut command = command_of(args);
+        for mounted in launch.mounts {
+            let place = root.join(below_root(&launch.image.root, &mounted.path)?);
+            remove_tree(&place);
+            if let Some(folder) = place.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            std::os::unix::fs::symlink(&mounted.source, &place)?;
+        }
         let workdir = resolve_in_root(&root, Path::new(&launch.image.config.workdir))?;
         fs::create_dir_all(&workdir)?;
         command.current_dir(workdir);
@@ -284,7 +325,22 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
 
     /// What to put before a command, and where its root folder then is.
     fn with_layer(&self, launch: &Launch<'_>, user: &User) -> io::Result<(Vec<OsString>, PathBuf)> {
-        let private = |script: String, operands: [&Path; 2]| {
+        let mount = tool("mount");
+        let mount = mount.display();
+        let private = |mut script: String, operands: [&Path; 2], layer: &Path| -> io::Result<Vec<OsString>> {
+            let mut operands: Vec<OsString> = operands.map(OsString::from).into();
+            for mounted in launch.mounts {
+                let below = below_root(&launch.image.root, &mounted.path)?;
+                fs::create_dir_all(layer.join(&below))?;
+                let way = if mounted.read_only { "bind,ro" } else { "bind" };
+                let place = operands.len() + 1;
+                // From the working folder: the way from the root may just have been covered.
+                script.push_str(&format!(r#" && {mount} -c -o {way} "${{{place}}}" "${{{}}}""#, place + 1));
+                operands.extend([
+                    from(launch.scratch, &mounted.source).into(),
+                    Path::new("/tmp").join(below).into(),
+                ]);
+            }
             let mut args = vec![tool("unshare")];
             args.extend(words(&["--mount", "--propagation", "private"]));
             if !self.root {
@@ -293,13 +349,11 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
             args.push("--".into());
             args.push(tool("sh"));
             args.push("-c".into());
-            args.push(format!("{script} && shift 2 && cd / && exec \"$@\"").into());
+            args.push(format!("{script} && shift {} && cd / && exec \"$@\"", operands.len()).into());
             args.push("holder".into());
-            args.extend(operands.map(OsString::from));
-            args
+            args.extend(operands);
+            Ok(args)
         };
-        let mount = tool("mount");
-        let mount = mount.display();
         // Both are mounted over /tmp of a mount namespace of its own: a place that every user can reach by name, which
         // the state folder is not. The replica gets a /tmp of its own anyway.
         match self.layer {
@@ -310,7 +364,8 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
                 if !self.root {
                     return Ok((Vec::new(), root));
                 }
-                Ok((private(format!(r#"{mount} --bind "$1" /tmp"#), [&root, &root]), PathBuf::from("/tmp")))
+                let script = format!(r#"cd "$2" && {mount} --bind "$1" /tmp"#);
+                Ok((private(script, [&root, launch.scratch], &root)?, PathBuf::from("/tmp")))
             }
             Layer::Overlay => {
                 let (upper, work) = (launch.scratch.join("upper"), launch.scratch.join("work"));
@@ -324,7 +379,7 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
                 let script = format!(
                     r#"cd "$1" && {mount} -t overlay overlay -o "lowerdir=$2,upperdir=upper,workdir=work{extra}" /tmp"#
                 );
-                Ok((private(script, [launch.scratch, &launch.image.root]), PathBuf::from("/tmp")))
+                Ok((private(script, [launch.scratch, &launch.image.root], &upper)?, PathBuf::from("/tmp")))
             }
         }
     }
@@ -387,6 +442,21 @@ fn generate_files(launch: &Launch<'_>, layer: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The way from a folder to another path.
+fn from(folder: &Path, to: &Path) -> PathBuf {
+    let common = folder.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(common).map(|_| "..");
+    up.map(PathBuf::from)
+        .chain(to.components().skip(common).map(|part| PathBuf::from(part.as_os_str())))
+        .collect()
+}
+
+/// A path of an image below its root, with the image's own links followed.
+fn below_root(image: &Path, path: &str) -> io::Result<PathBuf> {
+    let there = resolve_in_root(image, Path::new(path))?;
+    Ok(there.strip_prefix(image).unwrap_or(Path::new("")).to_path_buf())
+}
+
 /// Docker makes the working folder when the image lacks it.
 fn make_workdir(image: &Path, layer: &Path, workdir: &str, user: &User) -> io::Result<()> {
     let there = resolve_in_root(image, Path::new(workdir))?;
@@ -421,7 +491,7 @@ fn copy_image(launch: &Launch<'_>) -> io::Result<PathBuf> {
 }
 
 /// Copies a program of this machine and the libraries it is linked with into `root`.
-fn copy_program(program: &Path, root: &Path) -> io::Result<()> {
+pub(crate) fn copy_program(program: &Path, root: &Path) -> io::Result<()> {
     let output = Command::new("ldd").arg(program).output();
     let listing =
         output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

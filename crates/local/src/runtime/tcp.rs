@@ -1,5 +1,5 @@
-//! Ports of apps that speak something else than HTTP: each exposed port of an environment is one of the machine's
-//! loopback here. A connection picks its revision by weight, waits while that has no replica yet, and holds its place
+//! Ports of apps that speak something else than HTTP: each exposed port is one at the environment's own address, where
+//! its other apps find it, and one of the machine's loopback when the app is reachable from outside. A connection picks its revision by weight, waits while that has no replica yet, and holds its place
 //! in the replica until it ends.
 
 use std::collections::BTreeMap;
@@ -17,28 +17,37 @@ use super::proxy::{self, Routes};
 /// Listeners by port.
 #[derive(Debug, Default)]
 pub(crate) struct Doors {
-    open: BTreeMap<u16, (String, Option<u16>, JoinHandle<()>)>,
+    open: BTreeMap<(Ipv4Addr, u16), Open>,
 }
+
+/// The app's id, its own port unless it is the main one, and the task that listens.
+type Open = (String, Option<u16>, JoinHandle<()>);
 
 impl Doors {
     /// Opens and closes ports as the routes ask.
     pub fn follow(&mut self, shared: &Arc<Shared>, routes: &Routes) {
         let mut wanted = BTreeMap::new();
         for (app, route) in &routes.apps {
+            let mut addresses = vec![shared.address_of(&route.domain)];
+            if route.ingress.external {
+                addresses.push(Ipv4Addr::LOCALHOST);
+            }
             for (port, target) in &route.ingress.tcp {
-                wanted.entry(*port).or_insert((app.clone(), *target));
+                for address in &addresses {
+                    wanted.entry((*address, *port)).or_insert((app.clone(), *target));
+                }
             }
         }
-        self.open.retain(|port, (app, target, task)| {
-            let stays = wanted.get(port).is_some_and(|wanted| wanted.0 == *app && wanted.1 == *target);
+        self.open.retain(|door, (app, target, task)| {
+            let stays = wanted.get(door).is_some_and(|wanted| wanted.0 == *app && wanted.1 == *target);
             if !stays {
                 task.abort();
             }
             stays
         });
-        for (port, (app, target)) in wanted {
-            self.open.entry(port).or_insert_with(|| {
-                let task = tokio::spawn(listen(shared.clone(), app.clone(), port, target));
+        for (door, (app, target)) in wanted {
+            self.open.entry(door).or_insert_with(|| {
+                let task = tokio::spawn(listen(shared.clone(), app.clone(), door, target));
                 (app, target, task)
             });
         }
@@ -51,14 +60,15 @@ impl Drop for Doors {
     }
 }
 
-async fn listen(shared: Arc<Shared>, app: String, port: u16, target: Option<u16>) {
+async fn listen(shared: Arc<Shared>, app: String, door: (Ipv4Addr, u16), target: Option<u16>) {
     let mut said = false;
     let listener = loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        match TcpListener::bind(door).await {
             Ok(listener) => break listener,
             Err(error) => {
                 if !said {
-                    let text = format!("The exposed port {port} cannot be opened on this machine: {error}");
+                    let text =
+                        format!("The exposed port {} cannot be opened on this machine: {error}", door.1);
                     shared.logs.system(&app).add(Stream::System, &text);
                     said = true;
                 }
@@ -94,7 +104,7 @@ async fn carry(
         };
         let mut address = lease.endpoint.address;
         if let Some(target) = target {
-            address.set_port(target);
+            address.set_port(lease.endpoint.own_ports.place(target));
         }
         let Ok(mut replica) = TcpStream::connect(address).await else { return };
         let _ = tokio::io::copy_bidirectional(&mut client, &mut replica).await;

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::sandbox::Sandbox;
+use super::sandbox::{Isolation, Sandbox};
 use super::*;
 use crate::world::container_apps::{
     App, Container, Desired, Ingress, Observation, Probe, ProbeHow, ProbeKind, Run, Scale, Seen, Target,
@@ -170,6 +170,17 @@ fn stage_of(user: &str, change: impl FnOnce(&mut Settings)) -> Stage {
     Stage { fake, runtime, _folder: folder }
 }
 
+/// One on a machine where replicas cannot have ports of their own.
+async fn stage_with_the_machines_ports() -> Stage {
+    let stage = stage();
+    stage.runtime.stop().await;
+    let folder = stage._folder.path();
+    let sandbox = Sandbox::find(folder).with_the_machines_ports();
+    let settings = Settings { folder: folder.join("again"), ..stage.runtime.shared.settings.clone() };
+    let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(Rung::Sandbox(sandbox))).unwrap();
+    Stage { runtime, ..stage }
+}
+
 fn stage() -> Stage {
     stage_of("web", |_| {})
 }
@@ -180,6 +191,9 @@ fn ingress(target_port: u16) -> Ingress {
         external: true,
         target_port: Some(target_port),
         http2: false,
+        auto: false,
+        client_certificates: Default::default(),
+        certificates: BTreeMap::new(),
         allow_insecure: true,
         sticky: false,
         traffic: Vec::new(),
@@ -222,7 +236,9 @@ fn workload(revision: &str, env: &[(&str, &str)]) -> Workload {
             ],
             cpu_millicores: 500,
             memory_mib: 1024,
+            mounts: Vec::new(),
         }],
+        volumes: Vec::new(),
         scale: Scale {
             min: 1,
             max: 3,
@@ -318,7 +334,7 @@ impl Stage {
 
     async fn send(&self, request: Request<Full<Bytes>>) -> (u16, String) {
         let peer: SocketAddr = "127.0.0.1:5555".parse().unwrap();
-        let answer = self.runtime.serve(Door::App(APP), request, peer, false).await;
+        let answer = self.runtime.serve(Door::App(APP), request, via(peer, false)).await;
         let status = answer.status().as_u16();
         let body = match answer.into_body().collect().await {
             Ok(body) => body.to_bytes(),
@@ -330,6 +346,10 @@ impl Stage {
     async fn get(&self, path: &str) -> (u16, String) {
         self.send(Request::get(path).header("host", "web.test").body(Full::default()).unwrap()).await
     }
+}
+
+fn via(peer: SocketAddr, secure: bool) -> Via {
+    Via { peer, secure, certificates: Arc::default() }
 }
 
 fn replicas(status: &status::Status) -> usize {
@@ -356,9 +376,9 @@ async fn an_app_runs_with_its_environment_and_leaves_nothing() {
     }
     let (_, replica) = stage.get("/env/CONTAINER_APP_REPLICA_NAME").await;
     assert!(replica.starts_with("web--v1-"), "{replica}");
-    let (_, port) = stage.get("/env/PORT").await;
-    assert_ne!(port, "8080", "each replica has a port of its own");
-    assert_eq!(stage.get("/env/CONTAINER_APP_PORT").await.1, port);
+    let (_, port) = stage.get("/env/CONTAINER_APP_PORT").await;
+    assert_eq!(port == "8080", sockets::works(), "the target port, where it can be each replica's own");
+    assert_eq!(stage.get("/env/PORT").await.1, port);
 
     let pids: Vec<u32> = stage.runtime.status().await.apps[0].revisions[0].replicas[0].pids.clone();
     assert_eq!(pids.len(), 1);
@@ -377,7 +397,7 @@ async fn replicas_are_kept_apart_as_well_as_this_machine_can() {
     stage.add(workload("web--v1", &[]));
     stage.ready("web--v1").await;
     let (_, who) = stage.get("/who").await;
-    if stage.runtime.isolation() == Isolation::Plain {
+    if stage.runtime.isolation() == Isolation::Plain.describe() {
         println!("skipped: no sandbox works on this machine");
         return;
     }
@@ -407,7 +427,8 @@ async fn every_rung_of_the_ladder_that_works_here_runs_a_program() {
         stage.runtime.stop().await;
         let settings =
             Settings { patience: Duration::from_secs(6), ..Settings::new(folder.path().join("again"), 0.0) };
-        let runtime = Runtime::start_with(stage.fake.clone(), settings, Some(sandbox)).unwrap();
+        let runtime =
+            Runtime::start_with(stage.fake.clone(), settings, Some(Rung::Sandbox(sandbox))).unwrap();
         let stage = Stage { runtime, ..stage };
         stage.add(workload("web--v1", &[("VERSION", "v1")]));
         stage.ready("web--v1").await;
@@ -481,7 +502,7 @@ async fn a_program_with_a_port_of_its_own_choosing_is_taken_as_it_is() {
         free.local_addr().unwrap().port()
     };
     let listen = target.to_string();
-    let stage = Arc::new(stage());
+    let stage = Arc::new(stage_with_the_machines_ports().await);
     stage.desire(|app| app.ingress = Some(ingress(target)));
     let fixed = |revision: &str, version: &str, mode: &str| {
         let mut workload = workload(revision, &[("VERSION", version), ("LISTEN", &listen), ("MODE", mode)]);
@@ -508,6 +529,34 @@ async fn a_program_with_a_port_of_its_own_choosing_is_taken_as_it_is() {
     stop.send(true).unwrap();
     let (count, wrong) = under_load.await.unwrap();
     assert_eq!(wrong, Vec::<String>::new(), "of {count}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_and_revisions_listen_on_the_same_port() {
+    let stage = stage();
+    if !sockets::works() {
+        println!("skipped: the kernel does not tell of sockets here");
+        return;
+    }
+    stage.desire(|app| app.single = false);
+    for version in ["v1", "v2"] {
+        let mut workload = workload(&format!("web--{version}"), &[("VERSION", version), ("LISTEN", "8080")]);
+        workload.scale.min = 2;
+        stage.add(workload);
+    }
+    stage.ready("web--v1").await;
+    stage.ready("web--v2").await;
+    stage.until("two of each", |status| replicas(status) == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_more_memory_than_is_its_own_is_ended() {
+    let stage = stage();
+    let mut greedy = workload("web--greedy", &[("MODE", "greedy")]);
+    greedy.containers[0].memory_mib = 64;
+    stage.add(greedy);
+    let (_, message) = stage.failed("web--greedy").await;
+    assert!(message.contains("exit code '137' and reason 'OOMKilled'"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -695,7 +744,7 @@ async fn weights_labels_and_hosts_lead_to_revisions() {
     stage.add(workload("web--b", &[("VERSION", "b")]));
     stage.ready("web--a").await;
     stage.ready("web--b").await;
-    assert_eq!(stage.get("/").await.0, 503, "no weights, no traffic");
+    assert_eq!(stage.get("/").await.0, 404, "no weights, no traffic");
     stage.desire(|app| {
         let ingress = app.ingress.as_mut().unwrap();
         ingress.traffic = vec![("web--a".into(), 75), ("web--b".into(), 25)];
@@ -712,13 +761,15 @@ async fn weights_labels_and_hosts_lead_to_revisions() {
         let request = Request::get("/").body(Full::<Bytes>::default()).unwrap();
         let answer = stage
             .runtime
-            .serve(Door::Host("web---canary.x.azurecontainerapps.localhost"), request, peer, true)
+            .serve(Door::Host("web---canary.x.azurecontainerapps.localhost"), request, via(peer, true))
             .await;
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "b");
     }
     let request = Request::get("/").body(Full::<Bytes>::default()).unwrap();
-    let answer =
-        stage.runtime.serve(Door::Host("nobody.x.azurecontainerapps.localhost"), request, peer, true).await;
+    let answer = stage
+        .runtime
+        .serve(Door::Host("nobody.x.azurecontainerapps.localhost"), request, via(peer, true))
+        .await;
     assert_eq!(answer.status(), 404);
 }
 
@@ -744,7 +795,7 @@ async fn bodies_are_streamed_and_connections_upgraded() {
             let stage = serving.clone();
             async move {
                 Ok::<_, std::convert::Infallible>(
-                    stage.runtime.serve(Door::App(APP), request, peer, false).await,
+                    stage.runtime.serve(Door::App(APP), request, via(peer, false)).await,
                 )
             }
         });
@@ -840,6 +891,7 @@ fn run(execution: &str, env: &[(&str, &str)]) -> Run {
         domain: "x.azurecontainerapps.localhost".into(),
         init: Vec::new(),
         containers,
+        volumes: Vec::new(),
         parallelism: 1,
         completions: 1,
         retries: 0,

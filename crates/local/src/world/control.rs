@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::arm::refusal::Refusal;
-use super::{Body, Method, Request, Response, World, dns, entra, faults};
+use super::{Body, Method, Request, Response, World, dns, entra, faults, outage};
 
 /// Whether a path is local Azure's own.
 pub(super) fn claims(path: &str) -> bool {
@@ -37,6 +37,7 @@ fn serve(world: &mut World, request: &Request) -> Result<Response, Refusal> {
         }
         ("/_local/dns", method) => dns::serve(world, method, &body),
         ("/_local/faults", method) => faults::serve(world, method, &body),
+        ("/_local/kill", method) => outage::serve(world, method, &body),
         ("/_local/assertion", Method::Post) => {
             let subject = body["subject"].as_str().unwrap_or("local");
             let audience = body["audience"].as_str().unwrap_or("api://AzureADTokenExchange");
@@ -50,9 +51,9 @@ fn serve(world: &mut World, request: &Request) -> Result<Response, Refusal> {
             200,
             &json!({"issuer": entra::local_issuer(&world.config),
                     "jwks_uri": format!("{}/_local/issuer/keys", world.config.origin()),
-                    "id_token_signing_alg_values_supported": ["HS256"]}),
+                    "id_token_signing_alg_values_supported": ["RS256"]}),
         )),
-        ("/_local/issuer/keys", Method::Get) => Ok(Response::json(200, &json!({"keys": []}))),
+        ("/_local/issuer/keys", Method::Get) => Ok(Response::json(200, &entra::local_keys(&world.config))),
         _ => Err(Refusal::missing("NotFound", format!("Local Azure has nothing at '{}'.", request.path))),
     }
 }

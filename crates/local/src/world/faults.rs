@@ -96,38 +96,83 @@ impl Fault {
     }
 
     fn read(value: &Value) -> Result<Fault, String> {
-        let text = |name: &str| value[name].as_str().map(str::to_owned);
-        if let Some(status) = value["status"].as_u64() {
-            if !(400..=599).contains(&status) {
-                return Err(format!("status {status} is none of an error (400 to 599)"));
+        let Some(map) = value.as_object() else {
+            return Err("fault is an object with one of status, drop, delay, operation".into());
+        };
+        let kinds: Vec<&str> = map
+            .keys()
+            .map(String::as_str)
+            .filter(|key| FAULT_KINDS.iter().any(|kind| kind.0 == *key))
+            .collect();
+        let [kind] = kinds.as_slice() else {
+            return Err("fault must have one of status, drop, delay, operation".into());
+        };
+        let beside = FAULT_KINDS.iter().find(|known| known.0 == *kind).map_or(&[][..], |known| known.1);
+        only(map, &[&[*kind], beside].concat(), "fault")?;
+        let text = |name: &str| text_of(value, name);
+        match *kind {
+            "status" => {
+                let status = value["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+                let Some(status) = status.filter(|status| (400..=599).contains(status)) else {
+                    return Err(format!("status {} is none of an error (400 to 599)", value["status"]));
+                };
+                let code = text("code")?.unwrap_or_else(|| "ServiceUnavailable".into());
+                let message = text("message")?
+                    .unwrap_or_else(|| format!("{code}: a fault asked for by /_local/faults."));
+                Ok(Fault::Status { status, message, code, retry_after: count_of(value, "retryAfter")? })
             }
-            let code = text("code").unwrap_or_else(|| "ServiceUnavailable".into());
-            return Ok(Fault::Status {
-                status: status as u16,
-                message: text("message")
-                    .unwrap_or_else(|| format!("{code}: a fault asked for by /_local/faults.")),
-                code,
-                retry_after: value["retryAfter"].as_u64(),
-            });
-        }
-        match (value["drop"].as_str(), value["operation"].as_str()) {
-            (Some("before"), _) => return Ok(Fault::DropBefore),
-            (Some("after"), _) => return Ok(Fault::DropAfter),
-            (_, Some("fails")) => {
-                return Ok(Fault::OperationFails {
-                    code: text("code").unwrap_or_else(|| "InternalServerError".into()),
-                    message: text("message").unwrap_or_else(|| "A fault asked for by /_local/faults.".into()),
-                });
-            }
-            (_, Some("stalls")) => return Ok(Fault::OperationStalls),
-            _ => {}
-        }
-        match value["delay"].as_str() {
-            Some(delay) => seconds_of(delay)
+            "drop" => match value["drop"].as_str() {
+                Some("before") => Ok(Fault::DropBefore),
+                Some("after") => Ok(Fault::DropAfter),
+                _ => Err(format!("drop is \"before\" or \"after\", not {}", value["drop"])),
+            },
+            "delay" => value["delay"]
+                .as_str()
+                .and_then(seconds_of)
+                .filter(|seconds| *seconds >= 0.0)
                 .map(Fault::Delay)
-                .ok_or_else(|| format!("'{delay}' is no duration: \"PT30S\" and \"30s\" are")),
-            None => Err("fault must have one of status, drop, delay, operation".into()),
+                .ok_or_else(|| format!("{} is no duration: \"PT30S\" and \"30s\" are", value["delay"])),
+            _ => match value["operation"].as_str() {
+                Some("fails") => Ok(Fault::OperationFails {
+                    code: text("code")?.unwrap_or_else(|| "InternalServerError".into()),
+                    message: text("message")?
+                        .unwrap_or_else(|| "A fault asked for by /_local/faults.".into()),
+                }),
+                Some("stalls") => Ok(Fault::OperationStalls),
+                _ => Err(format!("operation is \"fails\" or \"stalls\", not {}", value["operation"])),
+            },
         }
+    }
+}
+
+/// Kinds of faults by the property that names them, with what may stand beside it.
+const FAULT_KINDS: [(&str, &[&str]); 4] = [
+    ("status", &["code", "message", "retryAfter"]),
+    ("drop", &[]),
+    ("delay", &[]),
+    ("operation", &["code", "message"]),
+];
+
+/// Refuses what is misspelled: a fault that never acts shows nothing.
+fn only(map: &serde_json::Map<String, Value>, known: &[&str], what: &str) -> Result<(), String> {
+    match map.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(unknown) => Err(format!("{what} has '{unknown}', which is none of {}", known.join(", "))),
+        None => Ok(()),
+    }
+}
+
+fn text_of(value: &Value, name: &str) -> Result<Option<String>, String> {
+    match &value[name] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        other => Err(format!("{name} is a text, not {other}")),
+    }
+}
+
+fn count_of(value: &Value, name: &str) -> Result<Option<u64>, String> {
+    match &value[name] {
+        Value::Null => Ok(None),
+        number => number.as_u64().map(Some).ok_or_else(|| format!("{name} is a whole number, not {number}")),
     }
 }
 
@@ -224,33 +269,55 @@ pub(super) fn serve(world: &mut World, method: Method, body: &Value) -> Result<R
 
 fn read(asked: &Value) -> Result<Rule, String> {
     let Some(map) = asked.as_object() else { return Err("a fault is an object".into()) };
-    if let Some(unknown) = map.keys().find(|key| !["match", "skip", "times", "fault"].contains(&key.as_str()))
-    {
-        return Err(format!("'{unknown}' is none of match, skip, times, fault"));
-    }
+    only(map, &["match", "skip", "times", "fault"], "it")?;
     let sent = &asked["match"];
-    let known = ["method", "type", "name", "plane", "path"];
-    if let Some(unknown) =
-        sent.as_object().into_iter().flat_map(|map| map.keys()).find(|key| !known.contains(&key.as_str()))
-    {
-        return Err(format!("match has '{unknown}', which is none of {}", known.join(", ")));
+    match sent {
+        Value::Null => {}
+        Value::Object(map) => only(map, &["method", "type", "name", "plane", "path"], "match")?,
+        other => return Err(format!("match is an object, not {other}")),
     }
-    let text = |name: &str| sent[name].as_str().map(str::to_owned);
+    let matching = Match {
+        method: text_of(sent, "method")?,
+        kind: text_of(sent, "type")?,
+        name: text_of(sent, "name")?,
+        plane: text_of(sent, "plane")?.map(|plane| plane_of(&plane)),
+        path: text_of(sent, "path")?,
+    };
+    one_of(matching.method.as_ref(), &METHODS.map(method_name), "method")?;
+    one_of(matching.plane.as_ref(), &PLANES, "plane")?;
     Ok(Rule {
-        matching: Match {
-            method: text("method"),
-            kind: text("type"),
-            name: text("name"),
-            plane: text("plane"),
-            path: text("path"),
-        },
-        skip: asked["skip"].as_u64().unwrap_or(0),
-        times: asked["times"].as_u64(),
+        matching,
+        skip: count_of(asked, "skip")?.unwrap_or(0),
+        times: count_of(asked, "times")?,
         fault: Fault::read(&asked["fault"])?,
         asked: asked.clone(),
         seen: 0,
         acted: 0,
     })
+}
+
+const METHODS: [Method; 6] =
+    [Method::Get, Method::Head, Method::Put, Method::Post, Method::Patch, Method::Delete];
+const PLANES: [&str; 6] = ["arm", "entra", "vault", "registry", "blob", "identity"];
+
+/// A plane by the name of its service, too.
+fn plane_of(plane: &str) -> String {
+    match plane.to_ascii_lowercase().as_str() {
+        "keyvault" => "vault".into(),
+        "acr" => "registry".into(),
+        "storage" | "blobs" => "blob".into(),
+        other => other.to_owned(),
+    }
+}
+
+/// A word, or a pattern that fits one of them.
+fn one_of(pattern: Option<&String>, known: &[&str], what: &str) -> Result<(), String> {
+    match pattern {
+        Some(pattern) if !known.iter().any(|word| glob(pattern, word)) => {
+            Err(format!("match has the {what} '{pattern}', which is none of {}", known.join(", ")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn list(world: &World) -> Response {

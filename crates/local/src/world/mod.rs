@@ -10,11 +10,14 @@
 //! - [`entra`], [`access`]: tokens, principals; roles and assignments, asked by every plane.
 //! - [`keyvault`], [`registry_account`], [`registry`], [`storage_account`], [`blob`], [`workspace`],
 //!   [`identities`], [`container_apps`]: one service each; [`plain`]: types with a life cycle and nothing more.
+//! - [`quota`]: how much of something a region may hold.
+//! - [`management_groups`]: the tree above subscriptions.
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
-//! - [`dns`], [`x509`]: names that are looked up, certificates that are brought.
-//! - [`faults`], [`control`]: failures and time on demand.
+//! - [`graph`]: the look-ups of principals that tools cannot do without.
+//! - [`dns`], [`x509`], [`crypto`]: names that are looked up, certificates that are brought, keys that are made.
+//! - [`faults`], [`outage`], [`control`]: failures and time on demand.
 
 pub mod access;
 pub mod agenda;
@@ -27,17 +30,22 @@ pub mod cognitive;
 pub mod container_apps;
 pub mod control;
 pub mod cosmos;
+pub mod crypto;
 pub mod dns;
 pub mod entra;
 pub mod faults;
+mod graph;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
+pub mod management_groups;
 pub mod messaging;
 pub mod monitor;
 pub mod network;
+pub mod outage;
 pub mod plain;
 pub mod postgres;
+pub mod quota;
 pub mod redis;
 pub mod registry;
 pub mod registry_account;
@@ -127,6 +135,8 @@ pub struct Outcome {
     pub hold_until: Option<Timestamp>,
     /// Whether anything worth keeping changed: an input that changed nothing need not be journalled.
     pub changed: bool,
+    /// Content that the request's links lead to: it is to be made again with their text, and has done nothing so far.
+    pub wanted: templates::links::Wanted,
 }
 
 /// The whole state. Fields are open to the modules of this room; outside, [`World::apply`] is the only way in.
@@ -164,6 +174,12 @@ pub struct World {
     pub dns: dns::Dns,
     /// Faults asked for.
     pub faults: faults::Faults,
+    /// Quotas that were raised.
+    #[serde(default)]
+    pub quotas: quota::Raised,
+    /// Regions cut off.
+    #[serde(default)]
+    pub outage: outage::Outage,
     /// Set by whatever changes state while answering a read; see [`Outcome::changed`].
     #[serde(skip)]
     pub(crate) touched: bool,
@@ -190,12 +206,15 @@ impl World {
             templates: templates::State::default(),
             dns: dns::Dns::default(),
             faults: faults::Faults::default(),
+            quotas: quota::Raised::default(),
+            outage: outage::Outage::default(),
             touched: false,
             types: None,
             config,
         };
         arm::found(&mut world);
         access::found(&mut world);
+        management_groups::found(&mut world);
         world
     }
 
@@ -213,6 +232,7 @@ impl World {
             Input::Tick => Outcome::default(),
         };
         outcome.changed |= self.touched;
+        outcome.wanted = std::mem::take(&mut self.templates.wanted);
         outcome
     }
 
@@ -239,6 +259,9 @@ impl World {
 
     /// Answers one request at the present time, faults included.
     fn handle(&mut self, request: &Request) -> Outcome {
+        if outage::silences(self, &request.plane) {
+            return Outcome { dropped: true, ..Outcome::default() };
+        }
         let acting = faults::matching(self, request);
         let writes = !matches!(request.method, Method::Get | Method::Head);
         let mut outcome = Outcome { changed: writes || acting.is_some(), ..Outcome::default() };
@@ -277,6 +300,8 @@ impl World {
             Plane::Arm | Plane::Entra => {
                 if control::claims(&request.path) {
                     control::handle(self, request)
+                } else if let Some(found) = graph::look_up(self, request) {
+                    found
                 } else if entra::claims(self, &request.path) {
                     entra::handle(self, request)
                 } else {
@@ -302,6 +327,15 @@ impl World {
             let correlation = request.header("x-ms-correlation-request-id").unwrap_or(&request.id);
             response.headers.push(("x-ms-correlation-request-id".into(), correlation.to_owned()));
         }
+        if matches!(request.plane, Plane::Arm) && !has(&response, "x-ms-routing-request-id") {
+            let at = self.now.strftime("%Y%m%dT%H%M%SZ");
+            response.headers.push(("x-ms-routing-request-id".into(), format!("LOCAL:{at}:{}", request.id)));
+            for (name, value) in NOT_CACHED {
+                if !has(&response, name) {
+                    response.headers.push((name.into(), value.into()));
+                }
+            }
+        }
         if let (Some(client), false) =
             (request.header("x-ms-client-request-id"), has(&response, "x-ms-client-request-id"))
             && request.header("x-ms-return-client-request-id").is_none_or(|v| v.eq_ignore_ascii_case("true"))
@@ -311,6 +345,14 @@ impl World {
         response
     }
 }
+
+/// Resource Manager's answers are of one moment.
+const NOT_CACHED: [(&str, &str); 4] = [
+    ("cache-control", "no-cache"),
+    ("pragma", "no-cache"),
+    ("expires", "-1"),
+    ("x-content-type-options", "nosniff"),
+];
 
 /// How long in seconds, as a [`Duration`] for those who wait.
 pub fn seconds(seconds: f64) -> Duration {

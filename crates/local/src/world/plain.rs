@@ -81,14 +81,6 @@ pub(crate) static KINDS: &[Kind] = &[
         [45.0, 30.0, 10.0],
         "ContainerGroupTransitioning",
     ),
-    child(
-        "Microsoft.ContainerRegistry/registries/replications",
-        [60.0, 20.0, 20.0],
-        "RegistryOperationInProgress",
-    ),
-    child("Microsoft.ContainerRegistry/registries/scopeMaps", [3.0, 3.0, 3.0], "RegistryOperationInProgress"),
-    child("Microsoft.ContainerRegistry/registries/tasks", [3.0, 3.0, 3.0], "RegistryOperationInProgress"),
-    child("Microsoft.ContainerRegistry/registries/webhooks", [3.0, 3.0, 3.0], "RegistryOperationInProgress"),
     regional(
         "Microsoft.ContainerService/managedClusters",
         any(1, 63),
@@ -111,33 +103,6 @@ pub(crate) static KINDS: &[Kind] = &[
     Kind { replies: at_once(200, 200), ..quick("Microsoft.Insights/webtests", any(1, 260)) },
     quick("Microsoft.Insights/workbooks", any(1, 260)),
     regional("Microsoft.LoadTestService/loadTests", any(1, 64), [60.0, 10.0, 20.0], "Conflict"),
-    regional(
-        "Microsoft.Network/applicationGateways",
-        any(1, 80),
-        [360.0, 120.0, 240.0],
-        "AnotherOperationInProgress",
-    ),
-    regional(
-        "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
-        any(1, 128),
-        [5.0, 5.0, 5.0],
-        "AnotherOperationInProgress",
-    ),
-    regional(
-        "Microsoft.Network/bastionHosts",
-        any(1, 80),
-        [300.0, 60.0, 240.0],
-        "AnotherOperationInProgress",
-    ),
-    quick("Microsoft.Network/dnsZones", any(1, 253)),
-    Kind { place: Place::Parent, ..quick("Microsoft.Network/dnsZones/A", any(1, 253)) },
-    Kind { place: Place::Parent, ..quick("Microsoft.Network/dnsZones/CNAME", any(1, 253)) },
-    Kind { place: Place::Parent, ..quick("Microsoft.Network/dnsZones/TXT", any(1, 253)) },
-    regional("Microsoft.Network/loadBalancers", any(1, 80), [10.0, 10.0, 10.0], "AnotherOperationInProgress"),
-    Kind {
-        place: Place::Free,
-        ..quick("Microsoft.Network/trafficManagerProfiles", global(1, 63, Signs::Hyphened))
-    },
     quick("Microsoft.Portal/dashboards", any(3, 160)),
     Kind { replies: at_once(200, 200), ..quick("Microsoft.Web/certificates", any(1, 260)) },
     Kind { replies: WEB, ..regional("Microsoft.Web/staticSites", any(1, 60), [20.0, 5.0, 10.0], "Conflict") },

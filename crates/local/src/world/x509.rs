@@ -157,6 +157,17 @@ fn bundle(form: Form, chain: Vec<Vec<u8>>, key: &[u8]) -> Result<Bundle, Wrong> 
 }
 
 impl Bundle {
+    /// As a PEM file, the key first.
+    pub fn to_pem(&self) -> String {
+        let block = |label: &str, packed: &str| {
+            let lines: Vec<String> =
+                packed.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+        };
+        let certificates = self.chain.iter().map(|it| block("CERTIFICATE", &STANDARD.encode(it)));
+        block("PRIVATE KEY", &self.key.0) + &certificates.collect::<String>()
+    }
+
     /// As a PFX file with an empty password, which is how a vault gives it: always the same bytes.
     pub fn to_pfx(&self) -> Vec<u8> {
         const DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
@@ -226,6 +237,12 @@ fn octets(bytes: &[u8]) -> Vec<u8> {
 
 fn explicit(bytes: &[u8]) -> Vec<u8> {
     der(0xa0, &[bytes])
+}
+
+/// A certificate's public key without its algorithm.
+pub fn public_key(der: &[u8]) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.public_key().subject_public_key.data.to_vec())
 }
 
 /// What a certificate says, by its DER.

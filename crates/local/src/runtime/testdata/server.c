@@ -1,6 +1,7 @@
 /* A web server for the tests of the runtime: what it does is in its environment and in the paths asked for. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,6 +28,37 @@ static void answer(int fd, int status, const char *body) {
     int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\ncontent-type: text/plain\r\ncontent-length: %zu\r\n\r\n", status, strlen(body));
     (void)!write(fd, head, n);
     (void)!write(fd, body, strlen(body));
+}
+
+/* Asks another server, `host[:port]/path`, and answers what it said; a header `x-pass: NAME: VALUE` goes along. */
+static void call(int fd, const char *where, const char *head) {
+    char host[256], port[8] = "80", text[65536], request[4096], extra[2048] = "";
+    const char *path = strchr(where, '/');
+    if (!path || (size_t)(path - where) >= sizeof host) return answer(fd, 400, "no host");
+    snprintf(host, sizeof host, "%.*s", (int)(path - where), where);
+    char *pass = strcasestr(head, "\r\nx-pass: ");
+    if (pass) sscanf(pass + 10, "%2000[^\r]", extra);
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nhost: %s\r\n%s%sconnection: close\r\n\r\n", path, host, extra, *extra ? "\r\n" : "");
+    char *colon = strchr(host, ':');
+    if (colon) {
+        snprintf(port, sizeof port, "%s", colon + 1);
+        *colon = 0;
+    }
+    struct addrinfo want = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
+    if (getaddrinfo(host, port, &want, &found)) return answer(fd, 502, "no such host");
+    int other = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(other, found->ai_addr, found->ai_addrlen)) {
+        answer(fd, 502, strerror(errno));
+    } else {
+        (void)!write(other, request, strlen(request));
+        size_t have = 0;
+        ssize_t n;
+        while (have < sizeof text - 1 && (n = read(other, text + have, sizeof text - 1 - have)) > 0) have += n;
+        text[have] = 0;
+        answer(fd, 200, text);
+    }
+    freeaddrinfo(found);
+    close(other);
 }
 
 static void *serve(void *argument) {
@@ -56,6 +88,8 @@ static void *serve(void *argument) {
             while ((n = read(fd, buffer, sizeof buffer)) > 0) (void)!write(fd, buffer, n);
             goto out;
         }
+        char said[8192];
+        snprintf(said, sizeof said, "%.*s", (int)head, buffer);
         long seen = have - head;
         memmove(buffer, buffer + head, have - head + 1);
         have -= head;
@@ -98,13 +132,21 @@ static void *serve(void *argument) {
         } else if (!strcmp(path, "/who")) {
             snprintf(text, sizeof text, "uid %d pid %d", getuid(), getpid());
             answer(fd, 200, text);
-        } else if (!strncmp(path, "/header/", 8)) {
-            answer(fd, 200, "headers are gone by now");
+        } else if (!strcmp(path, "/head")) {
+            answer(fd, 200, said);
+        } else if (!strncmp(path, "/call/", 6)) {
+            call(fd, path + 6, said);
+        } else if (!strncmp(path, "/read/", 6)) {
+            FILE *file = fopen(path + 5, "r");
+            text[file ? fread(text, 1, sizeof text - 1, file) : 0] = 0;
+            if (file) fclose(file);
+            answer(fd, file ? 200 : 404, text);
         } else {
             char *version = getenv("VERSION");
             answer(fd, 200, version ? version : "hello");
         }
         (void)seen;
+        if (strcasestr(said, "\r\nconnection: close")) goto out;
     }
 out:
     close(fd);
@@ -122,6 +164,19 @@ int main(int argc, char **argv) {
         puts("no configuration, no service");
         fprintf(stderr, "fatal: DATABASE_URL is not set\n");
         return 3;
+    }
+    if (mode && !strcmp(mode, "greedy")) {
+        for (;;) {
+            char *more = malloc(8 << 20);
+            if (more) memset(more, 1, 8 << 20);
+            usleep(20000);
+        }
+    }
+    if (mode && !strcmp(mode, "once")) {
+        FILE *file = getenv("WRITE") ? fopen(getenv("WRITE"), "w") : 0;
+        if (file) fclose(file);
+        puts("done");
+        return 0;
     }
     if (mode && !strcmp(mode, "idle")) {
         puts("working");

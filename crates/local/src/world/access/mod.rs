@@ -15,7 +15,7 @@ use super::arm::gate::{authorize, object};
 use super::arm::id::Id;
 use super::arm::refusal::Refusal;
 use super::arm::{Ask, SystemData, groups, lists, locks, resources, stamp, take};
-use super::{Method, Response, World, entra};
+use super::{Method, Response, World, entra, management_groups};
 
 type Answer = Result<Response, Refusal>;
 
@@ -89,12 +89,16 @@ pub(super) fn found(world: &mut World) {
 /// Whether `principal` (an object id) may do something over `scope` (an ARM id) now: by any of its assignments
 /// there or above that has come to work.
 pub fn allows(world: &World, principal: &str, act: Act<'_>, scope: &str) -> bool {
+    if owns_tenant(world, principal) && matches!(act, Act::Control(_)) && !in_subscription(scope) {
+        return true;
+    }
     world
         .access
         .assignments
         .values()
         .filter(|assignment| assignment.principal.eq_ignore_ascii_case(principal))
-        .filter(|assignment| assignment.works_from <= world.now && covers(&assignment.scope, scope))
+        .filter(|assignment| assignment.works_from <= world.now)
+        .filter(|assignment| reaches(world, &assignment.scope, scope))
         .any(|assignment| grants(world, &assignment.role, act))
 }
 
@@ -106,7 +110,22 @@ fn grants(world: &World, role: &str, act: Act<'_>) -> bool {
     }
 }
 
-/// Whether what is over `above` is over `scope` too.
+/// Whether a principal administers the tenant with access to all of it: the owner of the subscription does. What it
+/// may do above subscriptions does not come from an assignment.
+fn owns_tenant(world: &World, principal: &str) -> bool {
+    principal.eq_ignore_ascii_case(&entra::owner_id(&world.config))
+}
+
+fn in_subscription(scope: &str) -> bool {
+    scope.get(..15).is_some_and(|head| head.eq_ignore_ascii_case("/subscriptions/"))
+}
+
+/// Whether what is over `above` is over `scope` too, by its path or by the tree of management groups.
+fn reaches(world: &World, above: &str, scope: &str) -> bool {
+    covers(above, scope) || management_groups::holds(world, above, scope)
+}
+
+/// Whether the path `above` leads to `scope` or to what it is in.
 fn covers(above: &str, scope: &str) -> bool {
     let above = above.trim_end_matches('/');
     scope.get(..above.len()).is_some_and(|head| head.eq_ignore_ascii_case(above))
@@ -390,14 +409,14 @@ fn list(world: &World, ask: &Ask, scope: &Id) -> Answer {
         .access
         .assignments
         .values()
-        .filter(|it| covers(&it.scope, &scope) || covers(&scope, &it.scope))
+        .filter(|it| reaches(world, &it.scope, &scope) || reaches(world, &scope, &it.scope))
         .filter(|it| {
             filter.as_ref().is_none_or(|filter| {
                 filter.fits(
                     &|name| name.eq_ignore_ascii_case("principalId").then(|| it.principal.clone()),
                     &|function, arguments| {
                         if function.eq_ignore_ascii_case("atScope") {
-                            covers(&it.scope, &scope)
+                            reaches(world, &it.scope, &scope)
                         } else {
                             arguments.first().is_some_and(|who| who.eq_ignore_ascii_case(&it.principal))
                         }

@@ -9,7 +9,9 @@ use super::id::Id;
 use super::kind::{self, Ending, Headers, Reply};
 use super::operations::{self, Status, Verb};
 use super::refusal::Refusal;
-use super::{Answer, Ask, Event as ArmEvent, Resource, SystemData, locks, resources, subscriptions, tags};
+use super::{
+    Answer, Ask, Event as ArmEvent, Resource, SystemData, locks, moves, resources, subscriptions, tags,
+};
 use crate::world::agenda::Event;
 use crate::world::{Method, Response, World, access};
 
@@ -189,6 +191,7 @@ fn delete(world: &mut World, ask: &Ask) -> Answer {
         return Ok(operations::lead(world, ask.request, &operation, DELETE, Response::empty(202)));
     }
     locks::permit(world, &group.id, true)?;
+    moves::must_be_still(world, &group.id, "delete")?;
     if let Some(found) = world.arm.find_mut(&id.key()) {
         found.state = "Deleting".into();
     }

@@ -6,26 +6,30 @@ use serde_json::Value;
 use super::id::Id;
 use super::refusal::Refusal;
 use super::{Caller, Resource};
-use crate::world::{Request, Response, World, container_apps, identities, keyvault, plain};
+use crate::world::{
+    Request, Response, World, container_apps, identities, keyvault, management_groups, plain,
+};
 use crate::world::{
     app_service, cognitive, cosmos, messaging, monitor, network, postgres, redis, registry_account,
     storage_account, workspace,
 };
 
-/// Every type that has a row: adding a type is adding its row to its module's list, or its module here.
-pub static KINDS: &[&[Kind]] = &[
+/// The types that have a row, but for those of Microsoft.Network, which lists its own: adding a type is adding its row
+/// to its module's list, or its module here.
+static KINDS: &[&[Kind]] = &[
     super::locks::KINDS,
+    crate::world::templates::specs::KINDS,
     app_service::KINDS,
     cognitive::KINDS,
     container_apps::KINDS,
     cosmos::KINDS,
     identities::KINDS,
     keyvault::KINDS,
+    management_groups::KINDS,
     messaging::KINDS,
     monitor::KINDS,
-    network::KINDS,
-    network::private::KINDS,
     registry_account::KINDS,
+    registry_account::CHILDREN,
     storage_account::KINDS,
     workspace::KINDS,
     postgres::KINDS,
@@ -33,9 +37,14 @@ pub static KINDS: &[&[Kind]] = &[
     plain::KINDS,
 ];
 
+/// Every row.
+pub fn rows() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().chain(network::KINDS.iter()).flat_map(|list| list.iter())
+}
+
 /// The row of a type, found without case.
 pub fn find(kind: &str) -> Option<&'static Kind> {
-    KINDS.iter().flat_map(|list| list.iter()).find(|row| row.name.eq_ignore_ascii_case(kind))
+    rows().find(|row| row.name.eq_ignore_ascii_case(kind))
 }
 
 /// The row of a type, or the row for types that have none.

@@ -9,7 +9,7 @@ use super::id::Id;
 use super::refusal::Refusal;
 use super::{Answer, Ask, Resource, groups, resources, stamp};
 use crate::world::access::{self, Act};
-use crate::world::{Method, Response, World};
+use crate::world::{Method, Request, Response, World};
 
 /// ARM's page.
 const PAGE_MAX: usize = 1000;
@@ -197,9 +197,14 @@ fn fits(filter: Option<&Filter>, resource: &Resource) -> bool {
 }
 
 /// One page of a list by `$top` and `$skiptoken`, with `nextLink` when there is more.
-pub(crate) fn page(ask: &Ask, mut found: Vec<Value>) -> Answer {
+pub(crate) fn page(ask: &Ask, found: Vec<Value>) -> Answer {
+    paged(ask.request, found)
+}
+
+/// The same for whoever has the request in hand.
+pub(crate) fn paged(request: &Request, mut found: Vec<Value>) -> Answer {
     let number = |name: &str| -> Result<Option<usize>, Refusal> {
-        match ask.request.query(name) {
+        match request.query(name) {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| {
                 Refusal::bad(
@@ -209,20 +214,20 @@ pub(crate) fn page(ask: &Ask, mut found: Vec<Value>) -> Answer {
             }),
         }
     };
-    let top = number("$top")?.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let top = number("$top")?.filter(|top| *top > 0).unwrap_or(PAGE_MAX).min(PAGE_MAX);
     let skip = number("$skiptoken")?.unwrap_or(0).min(found.len());
     let more = found.len() > skip + top;
     let value: Vec<Value> = found.drain(skip..).take(top).collect();
     let mut body = json!({"value": value});
     if more {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (key, value) in &ask.request.query {
+        for (key, value) in &request.query {
             if !key.eq_ignore_ascii_case("$skiptoken") {
                 query.append_pair(key, value);
             }
         }
         query.append_pair("$skiptoken", &(skip + top).to_string());
-        body["nextLink"] = json!(format!("{}{}?{}", ask.request.origin, ask.request.path, query.finish()));
+        body["nextLink"] = json!(format!("{}{}?{}", request.origin, request.path, query.finish()));
     }
     Ok(Response::json(200, &body))
 }

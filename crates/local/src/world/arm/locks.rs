@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::gate::authorize;
 use super::id::Id;
 use super::kind::{Change, Depth, Kind, Names, Place, Rules, Signs};
 use super::refusal::Refusal;
 use super::resources::at_once;
-use super::{Resource, World, take};
+use super::{Answer, Ask, Resource, World, groups, lists, resources, take};
+use crate::world::Method;
 
 const KIND: &str = "Microsoft.Authorization/locks";
 
@@ -42,6 +44,44 @@ pub(crate) fn permit(world: &World, id: &Id, deletes: bool) -> Result<(), Refusa
             held.join(",")
         ),
     ))
+}
+
+/// `GET …/providers/Microsoft.Authorization/locks` at any scope: what holds there, from above and below; with
+/// `$filter=atScope()` from there and above only.
+pub(super) fn list(world: &World, ask: &Ask) -> Option<Answer> {
+    if ask.request.method != Method::Get
+        || !ask.path.rest_is(&["providers", "Microsoft.Authorization", "locks"])
+    {
+        return None;
+    }
+    Some(listed(world, ask))
+}
+
+fn listed(world: &World, ask: &Ask) -> Answer {
+    let scope = &ask.path.id;
+    authorize(world, ask.caller, "Microsoft.Authorization/locks/read", scope)?;
+    if scope.group.is_some() {
+        groups::must_exist(world, scope)?;
+    }
+    if !scope.stretches.is_empty() {
+        resources::must_have_resource(world, scope)?;
+    }
+    let filter = ask.request.query("$filter").map(str::trim).filter(|filter| !filter.is_empty());
+    if let Some(other) = filter.filter(|filter| !filter.eq_ignore_ascii_case("atScope()")) {
+        let text = format!("Invalid $filter '{other}' specified in the query string: atScope() is taken.");
+        return Err(Refusal::bad("InvalidFilterInQueryString", text));
+    }
+    let here = format!("{}/", scope.key());
+    let found = world
+        .arm
+        .of_kind(KIND)
+        .filter(|lock| {
+            let held = format!("{}/", lock.id.scope().key());
+            here.starts_with(&held) || (filter.is_none() && held.starts_with(&here))
+        })
+        .map(|lock| resources::view(world, lock))
+        .collect();
+    lists::page(ask, found)
 }
 
 pub(crate) static KINDS: &[Kind] = &[Kind {

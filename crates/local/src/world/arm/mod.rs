@@ -1,12 +1,14 @@
 //! Azure Resource Manager. In reading order:
 //!
 //! - [`id`]: ids and paths; [`refusal`]: how Azure says no.
-//! - [`kind`]: the table of resource types and the trait behind its rows.
+//! - [`kind`]: the table of resource types and the trait behind its rows; [`catalogue`]: what else providers have.
 //! - [`gate`]: what every request passes: token, throttling, `api-version`, body.
 //! - [`resources`]: PUT, PATCH, GET, HEAD, DELETE of anything with an id, and actions.
-//! - [`operations`]: what takes time. [`groups`], [`subscriptions`], [`lists`], [`tags`], [`locks`]: ARM's own.
+//! - [`operations`]: what takes time. [`groups`], [`subscriptions`], [`lists`], [`tags`], [`locks`], [`moves`],
+//!   [`names`]: ARM's own.
 //! - [`types`]: bodies against Azure's type descriptions.
 
+pub mod catalogue;
 pub mod filter;
 pub mod gate;
 pub mod groups;
@@ -14,6 +16,8 @@ pub mod id;
 pub mod kind;
 pub mod lists;
 pub mod locks;
+pub mod moves;
+pub mod names;
 pub mod operations;
 pub mod refusal;
 pub mod resources;
@@ -39,10 +43,16 @@ pub struct Arm {
     pub resources: BTreeMap<String, Resource>,
     /// Long-running operations by id.
     pub operations: BTreeMap<String, operations::Operation>,
+    /// Moves between groups under way, by operation.
+    #[serde(default)]
+    pub moves: BTreeMap<String, moves::Move>,
     /// Namespaces that the subscription is registered for, lower case.
     pub registered: BTreeSet<String>,
     /// Namespaces whose (un)registration is under way, lower case.
     pub registering: BTreeMap<String, bool>,
+    /// Tag names and values that were made without a resource that has them.
+    #[serde(default)]
+    pub tag_names: BTreeMap<String, BTreeSet<String>>,
     /// Tags of the subscription itself.
     pub subscription_tags: BTreeMap<String, String>,
     /// Workspaces that can be recovered.
@@ -241,13 +251,23 @@ pub(in crate::world) fn serve(world: &mut World, ask: &Ask) -> Answer {
     if let Some(answer) = super::access::serve(world, ask) {
         return answer;
     }
-    if let Some(answer) = tags::serve(world, ask) {
+    if let Some(answer) = locks::list(world, ask) {
+        return answer;
+    }
+    if let Some(answer) = tags::serve(world, ask).or_else(|| tags::names(world, ask)) {
+        return answer;
+    }
+    if let Some(answer) = super::quota::serve(world, ask) {
         return answer;
     }
     if !id.stretches.is_empty() {
+        super::outage::refuse(world, ask)?;
         return resources::serve(world, ask);
     }
     if let Some(answer) = lists::serve(world, ask) {
+        return answer;
+    }
+    if let Some(answer) = moves::serve(world, ask) {
         return answer;
     }
     if id.group.is_some() && path.rest.is_empty() {

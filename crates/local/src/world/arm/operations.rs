@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::id::Id;
 use super::kind::{self, Ending, Headers, Reply, What};
 use super::refusal::Refusal;
-use super::{Answer, Ask, Event as ArmEvent, groups, resources, stamp};
+use super::{Answer, Ask, Event as ArmEvent, groups, moves, resources, stamp};
 use crate::world::agenda::Event;
 use crate::world::faults::Fault;
-use crate::world::{Request, Response, World};
+use crate::world::{Request, Response, World, outage};
 
 /// How long an ended operation can still be asked for.
 const KEPT_SECONDS: i64 = 24 * 3600;
@@ -130,8 +130,29 @@ pub fn begin(world: &mut World, resource: &Id, verb: Verb, ending: Ending) -> St
     id
 }
 
+/// Lets an operation that [waits to be told](Ending::WhenTold) end after so many seconds at speed 1, and how.
+pub(crate) fn end_after(world: &mut World, id: &str, seconds: f64, result: Result<(), Refusal>) {
+    let at = world.now.saturating_add(world.config.scaled(seconds)).unwrap_or(world.now);
+    let Some(operation) = world.arm.operations.get_mut(id) else { return };
+    if operation.stalled {
+        return;
+    }
+    if let (None, Err(failure)) = (&operation.doomed, result) {
+        operation.doomed = Some(failure);
+    }
+    operation.due = Some(at);
+    if at <= world.now {
+        due(world, id);
+    } else {
+        world.agenda.add(at, Event::OperationEnds(id.to_owned()));
+    }
+}
+
 /// The scheduled end of an operation has come.
 pub(crate) fn due(world: &mut World, id: &str) {
+    if outage::keeps(world, id) {
+        return;
+    }
     let Some(operation) = world.arm.operations.get(id) else { return };
     let result = match &operation.doomed {
         Some(failure) => Err(failure.clone()),
@@ -159,6 +180,11 @@ pub fn finish(world: &mut World, id: &str, result: Result<(), Refusal>) {
     let (resource, verb) = (operation.resource.clone(), operation.verb);
     world.later(jiff::SignedDuration::from_secs(KEPT_SECONDS), Event::Arm(ArmEvent::Forget(id.to_owned())));
     if verb == Verb::Act {
+        if result.is_ok() {
+            moves::ended(world, id);
+        } else {
+            world.arm.moves.remove(id);
+        }
         return;
     }
     let rules = kind::row(&resource.kind()).rules;
@@ -295,6 +321,8 @@ fn result(world: &mut World, ask: &Ask, operation: &Operation) -> Response {
             (_, Some(result)) => Response::json(200, result),
             (Verb::Delete, None) if operation.resource.stretches.is_empty() => Response::empty(200),
             (Verb::Delete, None) => Response::empty(204),
+            // a move leaves nothing to show
+            (Verb::Act, None) if operation.resource.stretches.is_empty() => Response::empty(204),
             (_, None) => match resources::show(world, &operation.resource.key()) {
                 Some(body) => Response::json(200, &body),
                 None => Response::empty(204),

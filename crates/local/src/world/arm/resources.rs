@@ -7,8 +7,14 @@ use super::id::Id;
 use super::kind::{self, Call, Change, Kind, Place, Reply, Signs, What};
 use super::operations::{self, Verb};
 use super::refusal::Refusal;
-use super::{Answer, Ask, Resource, SystemData, groups, lists, locks, merge, put, subscriptions, tags, take};
-use crate::world::{Method, Response, World, identities, network};
+use super::{
+    Answer, Ask, Resource, SystemData, catalogue, groups, lists, locks, merge, moves, names, put,
+    subscriptions, tags, take,
+};
+use crate::world::{Method, Response, World, identities, monitor, network, quota};
+
+/// Where a resource being deleted says, beside its body, that it goes for good.
+pub(crate) const FORCED: &str = "forced";
 
 /// How long ARM's own lists lag behind a creation, in seconds at speed 1.
 const LIST_LAG_SECONDS: f64 = 2.0;
@@ -44,7 +50,7 @@ fn private_connections(world: &World, resource: &Resource, shown: &mut Value) {
     if resource.id.stretches.is_empty() {
         return;
     }
-    let prefix = format!("{}/{}/", resource.id.key(), network::private::CONNECTIONS.to_ascii_lowercase());
+    let prefix = format!("{}/{}/", resource.id.key(), network::connections::CONNECTIONS.to_ascii_lowercase());
     let found: Vec<Value> = world
         .arm
         .resources
@@ -68,6 +74,10 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
     if id.group.is_some() {
         groups::must_exist(world, id)?;
     }
+    subscriptions::must_be_namespace(id.namespace())?;
+    if let Some((part, _)) = id.stretches.last().and_then(|last| last.parts.first()) {
+        catalogue::must_have(id.namespace(), part, ask.api_version())?;
+    }
     if ask.request.method == Method::Post && !rest.is_empty() && world.arm.find(&id.key()).is_some() {
         // an action is a write to a read-only lock, listing keys included
         locks::permit(world, id, false)?;
@@ -85,10 +95,20 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
         (Method::Delete, 0) => delete(world, ask),
         (Method::Get, 1) => {
             must_have_resource(world, id)?;
+            if rest[0].eq_ignore_ascii_case("privateLinkResources")
+                && let Some(offered) = world.arm.find(&id.key()).and_then(network::connections::offered)
+            {
+                return Ok(offered);
+            }
             lists::children(world, ask, &format!("{}/{}", id.kind(), rest[0]))
         }
         (Method::Get, 3) if rest[0].eq_ignore_ascii_case("providers") => {
             must_have_resource(world, id)?;
+            if rest[2].eq_ignore_ascii_case("diagnosticSettingsCategories")
+                && let Some(categories) = monitor::diagnostics::categories(world, id)
+            {
+                return Ok(categories);
+            }
             lists::children(world, ask, &format!("{}/{}", rest[1], rest[2]))
         }
         (Method::Post, 1) => {
@@ -122,7 +142,10 @@ pub(super) fn beside(world: &mut World, ask: &Ask) -> Answer {
         return answer;
     }
     match (ask.request.method, rest.len()) {
-        (Method::Get, 3) => lists::of_type(world, ask, &format!("{}/{}", rest[1], rest[2])),
+        (Method::Get, 3) => {
+            catalogue::must_have(&rest[1], &rest[2], ask.api_version())?;
+            lists::of_type(world, ask, &format!("{}/{}", rest[1], rest[2]))
+        }
         (Method::Post, 3) => Err(not_allowed(ask)),
         (Method::Post, _) => Err(not_supported(ask)),
         (Method::Put | Method::Patch | Method::Delete, 3) => Err(not_allowed(ask)),
@@ -237,9 +260,7 @@ fn provide(world: &mut World, ask: &Ask) -> Option<Answer> {
         rest: rest.iter().map(String::as_str).collect(),
         body: ask.body.clone(),
     };
-    kind::KINDS
-        .iter()
-        .flat_map(|list| list.iter())
+    kind::rows()
         .filter(|row| {
             row.name.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(&namespace))
                 && row.name.matches('/').count() == 1
@@ -324,6 +345,7 @@ fn write(world: &mut World, ask: &Ask, patch: bool) -> Answer {
         unique(world, row, &id)?;
     }
     row.rules.judge(world, &mut change)?;
+    quota::permit(world, &id.kind(), &id, &change)?;
     identities::settle(world, &id, &mut change.body)?;
     let Change { body, private, current, .. } = change;
 
@@ -402,8 +424,11 @@ fn spelled(world: &World, id: &Id) -> Id {
 fn may_hold(world: &World, id: &Id, creates: bool) -> Result<(), Refusal> {
     if let Some(group) = id.group_id() {
         groups::must_not_be_going(world, &group)?;
+        moves::must_be_still(world, id, "write")?;
     }
-    subscriptions::must_be_registered(world, id.namespace())?;
+    if id.subscription.is_some() {
+        subscriptions::must_be_registered(world, id.namespace())?;
+    }
     let holder = id.parent().unwrap_or_else(|| id.scope());
     if holder.stretches.is_empty() {
         return Ok(());
@@ -432,6 +457,12 @@ fn may_hold(world: &World, id: &Id, creates: bool) -> Result<(), Refusal> {
 
 fn name(row: &Kind, id: &Id) -> Result<(), Refusal> {
     let name = id.name();
+    if row.names.global && names::is_reserved(name) {
+        return Err(Refusal::bad(
+            "ReservedResourceName",
+            format!("The resource name '{name}' or a part of the name is a trademarked or reserved word."),
+        ));
+    }
     if row.names.allow(name) {
         return Ok(());
     }
@@ -509,10 +540,7 @@ fn matches(_world: &World, ask: &Ask, current: Option<&Resource>) -> Result<(), 
     if let Some(wanted) = ask.request.header("if-match") {
         match current {
             None => return failed("The resource does not exist, so the If-Match condition cannot be met."),
-            Some(current)
-                if wanted.trim() != "*"
-                    && wanted.trim().trim_matches('"') != current.etag.trim_matches('"') =>
-            {
+            Some(current) if wanted.trim() != "*" && opaque(wanted) != opaque(&current.etag) => {
                 return failed(
                     "The condition specified in the If-Match header was not met: the resource was changed since.",
                 );
@@ -524,6 +552,11 @@ fn matches(_world: &World, ask: &Ask, current: Option<&Resource>) -> Result<(), 
         return failed("The resource exists already, so the If-None-Match condition cannot be met.");
     }
     Ok(())
+}
+
+/// An etag without its quotes, and without the mark of a weak one: services show either.
+fn opaque(etag: &str) -> &str {
+    etag.trim().trim_start_matches("W/").trim_matches('"')
 }
 
 /// The type's own conflict while another change is under way.
@@ -640,14 +673,15 @@ fn place(row: &Kind, id: &Id, change: &mut Change) -> Result<(), Refusal> {
             return Ok(());
         }
     };
-    if row.place == Place::Regional && !subscriptions::is_region(&location) {
+    let offered = catalogue::regions(row.name);
+    if row.place == Place::Regional && !offered.contains(&location.as_str()) {
         return Err(Refusal::bad(
             "LocationNotAvailableForResourceType",
             format!(
                 "The provided location '{location}' is not available for resource type '{}'. List of available \
                  regions for the resource type is '{}'.",
                 row.name,
-                subscriptions::region_names().join(",")
+                offered.join(",")
             ),
         ));
     }
@@ -660,13 +694,19 @@ fn delete(world: &mut World, ask: &Ask) -> Answer {
     let Some(found) = world.arm.find(&key).cloned() else { return Ok(Response::empty(204)) };
     let row = kind::row(&found.kind);
     locks::permit(world, &found.id, true)?;
+    moves::must_be_still(world, &found.id, "delete")?;
     matches(world, ask, Some(&found))?;
     if let Some(operation) = operations::under_way(world, &key) {
         return Err(busy(row, &found.id, operation));
     }
     row.rules.may_delete(world, &found)?;
+    // some services keep what is deleted for a while, unless told to let it go for good
+    let forced = ask.request.query("force").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     if let Some(found) = world.arm.find_mut(&key) {
         found.state = "Deleting".into();
+        if forced {
+            put(&mut found.private, FORCED, json!(true));
+        }
     }
     let ending = row.rules.deleting(world, &found);
     let operation = operations::begin(world, &found.id, Verb::Delete, ending);

@@ -8,7 +8,7 @@ use super::gate::{authorize, list};
 use super::id::Id;
 use super::kind::{self, Place};
 use super::refusal::Refusal;
-use super::{Answer, Ask, Event as ArmEvent};
+use super::{Answer, Ask, Event as ArmEvent, catalogue, names};
 use crate::world::agenda::Event;
 use crate::world::{Method, Response, World, access};
 
@@ -89,6 +89,7 @@ const PROVIDERS: &[(&str, &str, bool)] = &[
     ("Microsoft.Network", "2025-09-01", true),
     ("Microsoft.OperationalInsights", "2026-03-01", true),
     ("Microsoft.Portal", "2026-04-01", true),
+    ("Microsoft.Quota", "2025-09-01", true),
     ("Microsoft.Resources", "2025-04-01", true),
     ("Microsoft.ServiceBus", "2026-01-01", true),
     ("Microsoft.Storage", "2026-04-01", true),
@@ -121,6 +122,48 @@ const PROVIDERS: &[(&str, &str, bool)] = &[
     ("Microsoft.Sql", "2023-08-01", false),
     ("Microsoft.StreamAnalytics", "2020-03-01", false),
     ("Microsoft.Synapse", "2021-06-01", false),
+    ("Microsoft.Advisor", "2025-01-01", false),
+    ("Microsoft.Billing", "2024-04-01", true),
+    ("Microsoft.Chaos", "2025-01-01", false),
+    ("Microsoft.CostManagement", "2025-03-01", true),
+    ("Microsoft.Dashboard", "2024-10-01", false),
+    ("Microsoft.DataProtection", "2025-07-01", false),
+    ("Microsoft.DesktopVirtualization", "2024-04-03", false),
+    ("Microsoft.DevCenter", "2025-02-01", false),
+    ("Microsoft.ExtendedLocation", "2021-08-15", false),
+    ("Microsoft.Fabric", "2023-11-01", false),
+    ("Microsoft.Features", "2021-07-01", true),
+    ("Microsoft.GuestConfiguration", "2024-04-05", false),
+    ("Microsoft.HDInsight", "2024-08-01-preview", false),
+    ("Microsoft.HybridCompute", "2025-01-13", false),
+    ("Microsoft.Kubernetes", "2024-01-01", false),
+    ("Microsoft.KubernetesConfiguration", "2024-11-01", false),
+    ("Microsoft.Maintenance", "2023-04-01", false),
+    ("Microsoft.ManagedServices", "2022-10-01", false),
+    ("Microsoft.MarketplaceOrdering", "2021-01-01", true),
+    ("Microsoft.Migrate", "2023-04-01-preview", false),
+    ("Microsoft.NetApp", "2025-01-01", false),
+    ("Microsoft.PowerBIDedicated", "2021-01-01", false),
+    ("Microsoft.Purview", "2021-12-01", false),
+    ("Microsoft.Relay", "2024-01-01", false),
+    ("Microsoft.ResourceGraph", "2024-04-01", true),
+    ("Microsoft.ResourceHealth", "2025-05-01", false),
+    ("Microsoft.ServiceFabric", "2024-04-01", false),
+    ("Microsoft.ServiceLinker", "2024-04-01", false),
+    ("Microsoft.VirtualMachineImages", "2024-02-01", false),
+];
+
+/// Providers of Resource Manager's own, which every subscription has.
+const FREE: &[&str] = &[
+    "Microsoft.Authorization",
+    "Microsoft.Billing",
+    "Microsoft.Consumption",
+    "Microsoft.CostManagement",
+    "Microsoft.Features",
+    "Microsoft.MarketplaceOrdering",
+    "Microsoft.Portal",
+    "Microsoft.ResourceGraph",
+    "Microsoft.Resources",
 ];
 
 /// `West Europe` as `westeurope`.
@@ -136,6 +179,11 @@ pub fn is_region(location: &str) -> bool {
 /// Whether a normalised location has availability zones.
 pub fn has_zones(location: &str) -> bool {
     REGIONS.iter().any(|region| region.0 == location && region.4)
+}
+
+/// The region that a normalised location is paired with, where it has one.
+pub fn paired(location: &str) -> Option<&'static str> {
+    REGIONS.iter().find(|region| region.0 == location).map(|region| region.3).filter(|pair| !pair.is_empty())
 }
 
 /// All regions.
@@ -182,6 +230,18 @@ pub(crate) fn must_be_registered(world: &World, namespace: &str) -> Result<(), R
     ))
 }
 
+/// `NoRegisteredProviderFound`: a place or version that a provider does not serve.
+pub(crate) fn no_provider(location: &str, version: &str, kind: &str) -> Refusal {
+    Refusal::bad(
+        "NoRegisteredProviderFound",
+        format!(
+            "No registered resource provider found for location '{location}' and API version '{version}' for type \
+             '{kind}'. The supported locations are '{}'.",
+            region_names().join(", ")
+        ),
+    )
+}
+
 /// A registration or unregistration has come to its end.
 pub(super) fn registration_ends(world: &mut World, namespace: &str, registered: bool) {
     if world.arm.registering.get(namespace) != Some(&registered) {
@@ -221,6 +281,11 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Option<Answer> {
     if id.subscription.is_none() {
         return match (ask.request.method, path) {
             (Method::Get, path) if path.rest_is(&["subscriptions"]) => Some(Ok(subscriptions(world, ask))),
+            (Method::Post, path)
+                if path.rest_is(&["providers", "Microsoft.Resources", "checkResourceName"]) =>
+            {
+                Some(names::check_name(ask))
+            }
             (Method::Get, path) if path.rest_is(&["tenants"]) => Some(Ok(tenants(world))),
             (Method::Get, path) if path.rest_is(&["providers"]) => Some(Ok(Response::json(
                 200,
@@ -254,6 +319,12 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Option<Answer> {
             must_be_namespace(&path.rest[1])
                 .map(|()| Response::json(200, &show_provider(world, &path.rest[1]))),
         ),
+        Method::Get if path.rest_is(&["providers", "*", "resourceTypes"]) => {
+            Some(must_be_namespace(&path.rest[1]).map(|()| {
+                let shown = show_provider(world, &path.rest[1]);
+                Response::json(200, &json!({"value": shown["resourceTypes"]}))
+            }))
+        }
         Method::Post if path.rest_is(&["providers", "*", "register"]) => Some(register(world, ask, true)),
         Method::Post if path.rest_is(&["providers", "*", "unregister"]) => Some(register(world, ask, false)),
         _ => None,
@@ -377,16 +448,15 @@ fn show_provider(world: &World, namespace: &str) -> Value {
         (None, true) => "Registered",
         (None, false) => "NotRegistered",
     };
-    let regions: Vec<&str> = REGIONS.iter().map(|region| region.1).collect();
+    let regions =
+        |kind: &str| -> Vec<&str> { catalogue::regions(kind).into_iter().map(display_name).collect() };
     let prefix = format!("{key}/");
-    let mut types: Vec<Value> = kind::KINDS
-        .iter()
-        .flat_map(|list| list.iter())
+    let mut types: Vec<Value> = kind::rows()
         .filter(|row| row.name.to_ascii_lowercase().starts_with(&prefix))
         .map(|row| {
             json!({
                 "resourceType": &row.name[prefix.len()..],
-                "locations": if row.place == Place::Regional { json!(regions) } else { json!([]) },
+                "locations": if row.place == Place::Regional { json!(regions(row.name)) } else { json!([]) },
                 "apiVersions": [version],
                 "defaultApiVersion": version,
                 "capabilities": if row.place == Place::Regional { "CrossResourceGroupResourceMove, \
@@ -412,7 +482,7 @@ fn show_provider(world: &World, namespace: &str) -> Value {
         "namespace": namespace,
         "resourceTypes": types,
         "registrationState": state,
-        "registrationPolicy": "RegistrationRequired",
+        "registrationPolicy": if FREE.contains(&namespace) { "RegistrationFree" } else { "RegistrationRequired" },
     })
 }
 

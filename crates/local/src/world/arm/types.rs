@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -160,7 +161,10 @@ impl Judge<'_> {
                 Some(_) => {}
             },
             "StringType" => match value {
-                Value::String(text) => self.length(text.chars().count(), &described, path),
+                Value::String(text) => {
+                    self.length(text.chars().count(), &described, path);
+                    self.pattern(text, &described, path);
+                }
                 Value::Number(_) | Value::Bool(_) => {}
                 _ => self.report(path, wrong("string")),
             },
@@ -201,6 +205,15 @@ impl Judge<'_> {
                 path,
                 format!("The length is {length}, at most {} is allowed.", described["maxLength"]),
             );
+        }
+    }
+
+    /// Patterns are .NET's; the few with what is not regular (a look ahead or behind) are not judged.
+    fn pattern(&mut self, text: &str, described: &Value, path: &str) {
+        let Some(pattern) = described["pattern"].as_str().filter(|_| self.whole) else { return };
+        let Ok(regular) = Regex::new(pattern) else { return };
+        if !regular.is_match(text) {
+            self.report(path, format!("'{text}' does not match the pattern '{pattern}'."));
         }
     }
 
@@ -246,7 +259,20 @@ impl Judge<'_> {
             });
             match variant {
                 Some(variant) => known.extend(variant["properties"].as_object().cloned().unwrap_or_default()),
-                None => sealed = false,
+                None => {
+                    sealed = false;
+                    if let (true, Some(tag)) = (self.whole, tag) {
+                        let known: Vec<String> = described["elements"]
+                            .as_object()
+                            .map(|elements| elements.keys().cloned().collect())
+                            .unwrap_or_default();
+                        let message = format!("'{tag}' is not one of {}.", known.join(", "));
+                        self.report(&join(path, discriminator), message);
+                    } else if self.whole && !self.patch {
+                        let message = format!("The required property '{discriminator}' is missing.");
+                        self.report(&join(path, discriminator), message);
+                    }
+                }
             }
         }
         for (name, property) in &known {
@@ -306,7 +332,7 @@ mod tests {
             {"$type": "ObjectType", "name": "Thing", "properties": {
                 "name": {"type": {"$ref": "#/2"}, "flags": 9},
                 "properties": {"type": {"$ref": "#/3"}, "flags": 1}}},
-            {"$type": "StringType", "maxLength": 3},
+            {"$type": "StringType", "maxLength": 3, "pattern": "^[a-z]*$"},
             {"$type": "ObjectType", "name": "ThingProperties", "properties": {
                 "size": {"type": {"$ref": "#/4"}, "flags": 1},
                 "mode": {"type": {"$ref": "#/5"}, "flags": 0},
@@ -355,6 +381,8 @@ mod tests {
                 "properties.Size"
             ]
         );
+        let odd = json!({"properties": {"size": 1, "labels": ["A"]}});
+        assert_eq!(findings("2026-01-01", odd, false), ["properties.labels[0]"]);
         assert_eq!(findings("2026-01-01", json!({"properties": {}}), false), ["properties.size"]);
         assert!(findings("2026-01-01", json!({"properties": {}}), true).is_empty());
     }

@@ -77,6 +77,8 @@ impl Rules for Apps {
         let properties = &change.body["properties"];
         check_tcp(world, change.id, &environment, properties)?;
         revisions::judge(world, change.id, properties)?;
+        revisions::judge_secrets(world, change.id, properties)?;
+        check_name(world, change.id, &environment)?;
         put(&mut change.private, "secrets", Value::Object(values));
         Ok(())
     }
@@ -103,7 +105,7 @@ impl Rules for Apps {
         let domain =
             environments::domain(world, environments::environment_of(&resource.body)).unwrap_or_default();
         let latest = state.latest();
-        let fqdn = latest.map(|latest| format!("{}.{domain}", latest.name)).unwrap_or_default();
+        let fqdn = latest.map(|latest| revision_host(resource, latest, domain)).unwrap_or_default();
         let running = if state.stopped {
             "Stopped"
         } else {
@@ -139,7 +141,7 @@ impl Rules for Apps {
             return Some(below_revisions(world, call));
         }
         if !post {
-            return None;
+            return detector_properties(world, call);
         }
         if call.rest_is(&["listSecrets"]) {
             return Some(Ok(list_secrets(found)));
@@ -181,6 +183,30 @@ impl Rules for Apps {
     }
 }
 
+/// What the portal's diagnosis asks for beside detectors: the app and its revisions, as they are elsewhere.
+fn detector_properties(world: &World, call: &Call) -> Option<Result<Response, Refusal>> {
+    if call.rest_is(&["detectorProperties", "rootApi"]) {
+        let shown = crate::world::arm::resources::show(world, &call.id.key())?;
+        return Some(Ok(Response::json(200, &shown)));
+    }
+    let state = world.apps.apps.get(&call.id.key())?;
+    let show = |revision| show_revision(world, &call.id, revision);
+    if call.rest_is(&["detectorProperties", "revisionsApi", "revisions"]) {
+        let value: Vec<Value> = state.revisions.iter().map(show).collect();
+        return Some(Ok(Response::json(200, &json!({"value": value}))));
+    }
+    if call.rest_is(&["detectorProperties", "revisionsApi", "revisions", "*"]) {
+        let found = state.find(call.rest[3]).ok_or_else(|| no_revision(&call.id, call.rest[3]));
+        return Some(found.map(|revision| Response::json(200, &show(revision))));
+    }
+    None
+}
+
+fn no_revision(app: &Id, name: &str) -> Refusal {
+    let message = format!("The revision '{name}' of the container app '{}' was not found.", app.name());
+    Refusal::missing("RevisionNotFound", message)
+}
+
 /// Refuses an app or job whose environment is not there, not ready, another than before, or elsewhere.
 pub(super) fn settle_in(world: &World, change: &Change, what: &str) -> Result<(), Refusal> {
     let environment = environments::environment_of(&change.body);
@@ -207,18 +233,38 @@ pub(super) fn settle_in(world: &World, change: &Change, what: &str) -> Result<()
     Ok(())
 }
 
+/// Names are given once in an environment, whatever the group: they are host names.
+fn check_name(world: &World, id: &Id, environment: &str) -> Result<(), Refusal> {
+    let mut others = world.arm.of_kind("Microsoft.App/containerApps");
+    let other = others.find(|other| {
+        other.id.key() != id.key()
+            && other.id.name().eq_ignore_ascii_case(id.name())
+            && environments::environment_of(&other.body).eq_ignore_ascii_case(environment)
+    });
+    match other {
+        None => Ok(()),
+        Some(other) => Err(Refusal::conflict(
+            "ContainerAppNameInUse",
+            format!("The name '{}' is in use in this environment by '{}'.", id.name(), other.id),
+        )),
+    }
+}
+
 /// TCP from outside needs a network of one's own, and a port that no other app of the environment has.
 fn check_tcp(world: &World, id: &Id, environment: &str, properties: &Value) -> Result<(), Refusal> {
     let ingress = &properties["configuration"]["ingress"];
+    // Those from outside must differ in all the environment; inside, apps are told apart by name.
     let ports = |ingress: &Value| -> Vec<u64> {
         let own = match ingress["transport"].as_str() {
-            Some("Tcp") => {
+            Some("Tcp") if ingress["external"] == true => {
                 ingress["exposedPort"].as_u64().filter(|port| *port > 0).or(ingress["targetPort"].as_u64())
             }
             _ => None,
         };
         let more = ingress["additionalPortMappings"].as_array().into_iter().flatten();
-        let more = more.filter_map(|port| port["exposedPort"].as_u64().or(port["targetPort"].as_u64()));
+        let more = more
+            .filter(|port| port["external"] == true)
+            .filter_map(|port| port["exposedPort"].as_u64().or(port["targetPort"].as_u64()));
         own.into_iter().chain(more).collect()
     };
     let outside = (ingress["transport"] == "Tcp" && ingress["external"] == true)
@@ -277,6 +323,16 @@ pub(super) fn host(app: &Resource, domain: &str) -> String {
     }
 }
 
+/// A revision's own host name; none without ingress.
+fn revision_host(app: &Resource, revision: &Revision, domain: &str) -> String {
+    let ingress = &app.properties()["configuration"]["ingress"];
+    match ingress["external"].as_bool() {
+        Some(true) => format!("{}.{domain}", revision.name),
+        Some(false) => format!("{}.internal.{domain}", revision.name),
+        None => String::new(),
+    }
+}
+
 pub(super) fn list_secrets(app: &Resource) -> Response {
     let secrets = app.properties()["configuration"]["secrets"].as_array().into_iter().flatten();
     let value: Vec<Value> = secrets
@@ -304,10 +360,7 @@ fn below_revisions(world: &mut World, call: &Call) -> Result<Response, Refusal> 
         return Ok(Response::json(200, &json!({"value": value})));
     };
     let Some(revision) = state.find(name) else {
-        return Err(Refusal::missing(
-            "RevisionNotFound",
-            format!("The revision '{name}' of the container app '{}' was not found.", call.id.name()),
-        ));
+        return Err(no_revision(&call.id, name));
     };
     if call.rest.len() == 2 && reads {
         return Ok(Response::json(200, &show_revision(world, &call.id, revision)));
@@ -315,11 +368,14 @@ fn below_revisions(world: &mut World, call: &Call) -> Result<Response, Refusal> 
     let word = call.rest.get(2).copied().unwrap_or_default().to_ascii_lowercase();
     match (word.as_str(), call.rest.get(3), call.request.method) {
         ("replicas", None, Method::Get) => {
-            let value: Vec<Value> =
-                revision.replicas.keys().filter_map(|name| show_replica(&call.id, revision, name)).collect();
+            let value: Vec<Value> = revision
+                .replicas
+                .keys()
+                .filter_map(|name| show_replica(world, &call.id, revision, name))
+                .collect();
             Ok(Response::json(200, &json!({"value": value})))
         }
-        ("replicas", Some(replica), Method::Get) => match show_replica(&call.id, revision, replica) {
+        ("replicas", Some(replica), Method::Get) => match show_replica(world, &call.id, revision, replica) {
             Some(shown) => Ok(Response::json(200, &shown)),
             None => Err(Refusal::missing(
                 "ReplicaNotFound",
@@ -382,7 +438,7 @@ fn show_revision(world: &World, app: &Id, revision: &Revision) -> Value {
     };
     let mut properties = json!({
         "createdTime": stamp(revision.created),
-        "fqdn": format!("{}.{domain}", revision.name),
+        "fqdn": found.map(|app| revision_host(app, revision, domain)).unwrap_or_default(),
         "template": revision.template,
         "active": revision.active,
         "replicas": revision.replicas.len(),
@@ -409,7 +465,7 @@ fn show_revision(world: &World, app: &Id, revision: &Revision) -> Value {
     })
 }
 
-fn show_replica(app: &Id, revision: &Revision, name: &str) -> Option<Value> {
+fn show_replica(world: &World, app: &Id, revision: &Revision, name: &str) -> Option<Value> {
     let (name, replica) = revision.replicas.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     let containers = revision.template["containers"].as_array().into_iter().flatten();
     let shown: Vec<Value> = containers
@@ -418,6 +474,8 @@ fn show_replica(app: &Id, revision: &Revision, name: &str) -> Option<Value> {
             json!({
                 "name": container,
                 "containerId": format!("local://{name}/{container}"),
+                "logStreamEndpoint": stream::container(world, app, &revision.name, name, container, "logstream"),
+                "execEndpoint": stream::container(world, app, &revision.name, name, container, "exec"),
                 "ready": replica.ready,
                 "started": true,
                 "restartCount": replica.restarts,

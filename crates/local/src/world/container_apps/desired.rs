@@ -1,16 +1,16 @@
 //! From resources, revisions, roles and secrets to what should run now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::workload::{
-    App, Container, Cors, Desired, Ingress, Probe, ProbeHow, ProbeKind, Restriction, Run, Scale, Target,
-    Unresolved, Workload,
+    App, ClientCertificates, Container, Cors, Desired, Ingress, Mount, Probe, ProbeHow, ProbeKind,
+    Restriction, Run, Scale, Target, Unresolved, Volume, VolumeKind, Workload,
 };
 use super::{
-    AppState, Execution, JobState, Revision, RevisionState, apps, environments, revisions, template,
+    AppState, Execution, JobState, Revision, RevisionState, apps, domains, environments, revisions, template,
 };
 use crate::world::arm::Resource;
 use crate::world::{Hidden, World, keyvault};
@@ -40,6 +40,7 @@ pub fn desired(world: &World) -> Desired {
     Desired {
         apps: apps.filter_map(|app| desired_app(world, app, world.apps.apps.get(&app.id.key())?)).collect(),
         runs: world.apps.jobs.iter().flat_map(|(key, state)| runs(world, key, state)).collect(),
+        ahead: world.ahead.try_into().unwrap_or_default(),
     }
 }
 
@@ -65,6 +66,7 @@ fn runs(world: &World, key: &str, state: &JobState) -> Vec<Run> {
             domain: domain.to_owned(),
             init: containers(&execution.template, "initContainers"),
             containers: containers(&execution.template, "containers"),
+            volumes: volumes(world, job, &execution.template, &secrets),
             parallelism: execution.parallelism,
             completions: execution.completions,
             retries: execution.retries,
@@ -77,11 +79,18 @@ fn runs(world: &World, key: &str, state: &JobState) -> Vec<Run> {
 pub fn reachable(world: &World) -> BTreeMap<String, (String, String)> {
     let apps = world.arm.of_kind("Microsoft.App/containerApps").filter(|app| app.state != "Deleting");
     apps.filter(|app| app.properties()["configuration"]["ingress"]["external"].as_bool() == Some(true))
+        .filter(|app| !environments::internal(world, environments::environment_of(&app.body)))
         .filter_map(|app| {
             let domain = environments::domain(world, environments::environment_of(&app.body))?;
             Some((app.id.key(), (app.id.name().to_owned(), apps::host(app, domain))))
         })
         .collect()
+}
+
+/// Default domains of environments.
+pub fn environment_domains(world: &World) -> BTreeSet<String> {
+    let environments = world.arm.of_kind("Microsoft.App/managedEnvironments");
+    environments.map(|found| found.text("/properties/defaultDomain").to_ascii_lowercase()).collect()
 }
 
 /// Whether an app has a managed identity of any kind.
@@ -100,10 +109,12 @@ pub fn registry_login(world: &World, app: &str, server: &str) -> Option<Login> {
     if let Some(id) = entry["identity"].as_str().filter(|id| !id.is_empty()) {
         return Some(Login::Identity { principal: principal(world, app, id), id: id.to_owned() });
     }
-    let secret = entry["passwordSecretRef"].as_str().unwrap_or_default();
+    let named = entry["passwordSecretRef"].as_str().unwrap_or_default();
+    let mut secrets = app.properties()["configuration"]["secrets"].as_array().into_iter().flatten();
+    let secret = secrets.find(|secret| secret["name"] == named);
     Some(Login::Password {
         username: entry["username"].as_str().unwrap_or_default().to_owned(),
-        password: secrets(world, app).ok().and_then(|secrets| secrets.get(secret).cloned()),
+        password: secret.and_then(|secret| value_of(world, app, secret).ok()),
     })
 }
 
@@ -116,16 +127,21 @@ fn principal(world: &World, app: &Resource, identity: &str) -> Option<String> {
 
 /// All secrets of an app with their values now. One without a value fails them all, as it fails the revision.
 fn secrets(world: &World, app: &Resource) -> Result<BTreeMap<String, Hidden>, Unresolved> {
-    let mut values = BTreeMap::new();
-    for secret in app.properties()["configuration"]["secrets"].as_array().into_iter().flatten() {
-        let name = secret["name"].as_str().unwrap_or_default();
-        let value = match secret["keyVaultUrl"].as_str().filter(|url| !url.is_empty()) {
-            Some(url) => from_vault(world, app, name, url, secret["identity"].as_str().unwrap_or_default())?,
-            None => app.private["secrets"][name].as_str().unwrap_or_default().to_owned(),
-        };
-        values.insert(name.to_owned(), Hidden(value));
-    }
-    Ok(values)
+    let all = app.properties()["configuration"]["secrets"].as_array().into_iter().flatten();
+    all.map(|secret| {
+        let name = secret["name"].as_str().unwrap_or_default().to_owned();
+        Ok((name, value_of(world, app, secret)?))
+    })
+    .collect()
+}
+
+fn value_of(world: &World, app: &Resource, secret: &Value) -> Result<Hidden, Unresolved> {
+    let name = secret["name"].as_str().unwrap_or_default();
+    let value = match secret["keyVaultUrl"].as_str().filter(|url| !url.is_empty()) {
+        Some(url) => from_vault(world, app, name, url, secret["identity"].as_str().unwrap_or_default())?,
+        None => app.private["secrets"][name].as_str().unwrap_or_default().to_owned(),
+    };
+    Ok(Hidden(value))
 }
 
 fn from_vault(
@@ -170,12 +186,13 @@ fn desired_app(world: &World, app: &Resource, state: &AppState) -> Option<App> {
         name: app.id.name().to_owned(),
         domain: domain.to_owned(),
         single: configuration["activeRevisionsMode"].as_str() != Some("Multiple"),
-        ingress: configuration["ingress"].is_object().then(|| ingress(app, state, domain)),
+        ingress: configuration["ingress"].is_object().then(|| ingress(world, app, state, domain)),
         revisions,
     })
 }
 
-fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
+fn ingress(world: &World, app: &Resource, state: &AppState, domain: &str) -> Ingress {
+    let environment = environments::environment_of(&app.body);
     let ingress = &app.properties()["configuration"]["ingress"];
     let external = ingress["external"].as_bool() == Some(true);
     let below = if external { domain.to_owned() } else { format!("internal.{domain}") };
@@ -186,9 +203,16 @@ fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
     for (label, revision) in revisions::labels(app, state) {
         hosts.insert(format!("{}---{label}.{below}", app.id.name()), Some(revision));
     }
+    let mut certificates = BTreeMap::new();
+    if let Some((suffix, certificate)) = environments::own_suffix(world, environment) {
+        let host = format!("{}.{suffix}", app.id.name());
+        hosts.insert(host.clone(), None);
+        certificates.insert(host, certificate);
+    }
     for domain in ingress["customDomains"].as_array().into_iter().flatten() {
         if let Some(name) = domain["name"].as_str() {
             hosts.insert(name.to_ascii_lowercase(), None);
+            certificates.insert(name.to_ascii_lowercase(), domains::shown(world, domain));
         }
     }
     let strings = |value: &Value| -> Vec<String> {
@@ -196,12 +220,19 @@ fn ingress(app: &Resource, state: &AppState, domain: &str) -> Ingress {
     };
     Ingress {
         fqdn: apps::host(app, domain),
-        external,
+        external: external && !environments::internal(world, environment),
         target_port: ingress["targetPort"]
             .as_u64()
             .and_then(|port| u16::try_from(port).ok())
             .filter(|port| *port > 0),
         http2: ingress["transport"].as_str() == Some("Http2"),
+        auto: ingress["transport"].as_str() == Some("Auto"),
+        client_certificates: match ingress["clientCertificateMode"].as_str() {
+            Some(mode) if mode.eq_ignore_ascii_case("require") => ClientCertificates::Require,
+            Some(mode) if mode.eq_ignore_ascii_case("accept") => ClientCertificates::Accept,
+            _ => ClientCertificates::Ignore,
+        },
+        certificates,
         allow_insecure: ingress["allowInsecure"].as_bool() == Some(true),
         sticky: ingress["stickySessions"]["affinity"]
             .as_str()
@@ -275,6 +306,7 @@ fn workload(
         proven: revision.proven && revision.state == RevisionState::Provisioned,
         init: containers("initContainers", false),
         containers: containers("containers", true),
+        volumes: volumes(world, app, template, secrets),
         scale: scale(world, template, ingress.is_object()),
         grace: Duration::from_secs(template["terminationGracePeriodSeconds"].as_u64().unwrap_or(30)),
     }
@@ -317,7 +349,60 @@ fn container(
         cpu_millicores: (value["resources"]["cpu"].as_f64().unwrap_or(0.5) * 1000.0).round() as u32,
         memory_mib: template::memory_mib(value["resources"]["memory"].as_str().unwrap_or("1Gi"))
             .unwrap_or(1024.0) as u64,
+        mounts: value["volumeMounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|mount| {
+                let text = |name: &str| mount[name].as_str().unwrap_or_default().to_owned();
+                Mount { volume: text("volumeName"), path: text("mountPath"), sub_path: text("subPath") }
+            })
+            .collect(),
     }
+}
+
+/// Volumes of a template. What has no value yet fails its revision by its containers.
+fn volumes(
+    world: &World,
+    app: &Resource,
+    template: &Value,
+    secrets: &Result<BTreeMap<String, Hidden>, Unresolved>,
+) -> Vec<Volume> {
+    let environment = environments::environment_of(&app.body);
+    let none = BTreeMap::new();
+    let secrets = secrets.as_ref().unwrap_or(&none);
+    let kind = |volume: &Value| match volume["storageType"].as_str().unwrap_or("EmptyDir") {
+        kind if kind.eq_ignore_ascii_case("secret") => {
+            let chosen = volume["secrets"].as_array().filter(|chosen| !chosen.is_empty());
+            VolumeKind::Secret(match chosen {
+                // All of them, each by its name.
+                None => secrets.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                Some(chosen) => chosen
+                    .iter()
+                    .filter_map(|item| {
+                        let name = item["secretRef"].as_str()?;
+                        let path = item["path"].as_str().filter(|path| !path.is_empty()).unwrap_or(name);
+                        Some((path.to_owned(), secrets.get(name)?.clone()))
+                    })
+                    .collect(),
+            })
+        }
+        kind if kind.eq_ignore_ascii_case("emptydir") => VolumeKind::Empty,
+        _ => {
+            let storage = volume["storageName"].as_str().unwrap_or_default();
+            let key = format!("{environment}/storages/{storage}").to_ascii_lowercase();
+            let found = world.arm.find(&key);
+            let mode =
+                |kind: &str| found.is_some_and(|found| found.properties()[kind]["accessMode"] == "ReadOnly");
+            VolumeKind::Share { read_only: mode("azureFile") || mode("nfsAzureFile"), key }
+        }
+    };
+    let all = template["volumes"].as_array().into_iter().flatten();
+    all.map(|volume| Volume {
+        name: volume["name"].as_str().unwrap_or_default().to_owned(),
+        kind: kind(volume),
+    })
+    .collect()
 }
 
 fn probe(value: &Value) -> Option<Probe> {
@@ -422,8 +507,11 @@ fn scale(world: &World, template: &Value, ingress: bool) -> Scale {
     let cooldown = scale["cooldownPeriod"].as_u64().unwrap_or(300) as f64;
     // Never so short that a person who looks at it twice wakes it twice.
     let cooldown = (cooldown * world.config.speed).clamp(cooldown.min(5.0), cooldown);
+    // Processors and memory tell nothing of a revision without replicas.
+    let by_use = |rule: &Value| matches!(named(rule).as_str(), "cpu" | "memory");
+    let least = u32::from(!rules.is_empty() && rules.iter().all(by_use));
     Scale {
-        min: number("minReplicas", 0),
+        min: number("minReplicas", 0).max(least),
         max: number("maxReplicas", 10).max(1),
         concurrency,
         cpu: target("cpu"),

@@ -1,8 +1,11 @@
 //! Custom domains: who may have a host name, and the certificates of environments, uploaded and managed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::workload::HostCertificate;
 use super::{Event, environments, template};
 use crate::world::agenda::Event as Due;
 use crate::world::arm::id::Id;
@@ -12,7 +15,7 @@ use crate::world::arm::kind::{
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::resources::at_once;
 use crate::world::arm::{Resource, operations, put, stamp, take};
-use crate::world::{World, dns, keyvault, x509};
+use crate::world::{Hidden, World, dns, keyvault, x509};
 
 const APPS: &str = "Microsoft.App/containerApps";
 const UPLOADED: &str = "Microsoft.App/managedEnvironments/certificates";
@@ -75,7 +78,7 @@ fn ownership(host: &str) -> String {
 }
 
 /// Refuses a host name that is not shown to be the subscription's own.
-fn owned(world: &World, host: &str) -> Result<(), Refusal> {
+pub(super) fn owned(world: &World, host: &str) -> Result<(), Refusal> {
     let id = environments::verification_id(world);
     let place = ownership(host);
     if dns::look_up(world, "TXT", &place).iter().any(|text| text.trim().eq_ignore_ascii_case(&id)) {
@@ -212,6 +215,34 @@ fn check_certificate(world: &World, environment: &str, id: &str, host: &str) -> 
     ))
 }
 
+/// What clients are shown at a custom domain of an app.
+pub(super) fn shown(world: &World, domain: &Value) -> HostCertificate {
+    let certificate = domain["certificateId"].as_str().and_then(|id| world.arm.find(id));
+    match certificate.filter(|_| domain["bindingType"] != "Disabled") {
+        Some(found) if found.kind == MANAGED => HostCertificate::Managed,
+        Some(found) => uploaded(&found.private),
+        // By `Auto` it has one as soon as it can.
+        None if domain["bindingType"] == "Auto" => HostCertificate::Managed,
+        None => HostCertificate::Environment,
+    }
+}
+
+/// An uploaded certificate as it was kept.
+pub(super) fn uploaded(private: &Value) -> HostCertificate {
+    let chain = private["chain"].as_array().into_iter().flatten();
+    HostCertificate::Uploaded {
+        chain: chain.filter_map(Value::as_str).map(str::to_owned).collect(),
+        key: Hidden(private["key"].as_str().unwrap_or_default().to_owned()),
+    }
+}
+
+/// Keeps what a certificate is served with.
+pub(super) fn keep(private: &mut Value, bundle: &x509::Bundle) {
+    let chain: Vec<String> = bundle.chain.iter().map(|der| STANDARD.encode(der)).collect();
+    put(private, "chain", json!(chain));
+    put(private, "key", json!(bundle.key.0));
+}
+
 /// `POST …/listCustomHostNameAnalysis?customHostname=HOST`.
 pub(super) fn analyse(world: &World, app: &Resource, host: &str) -> Value {
     let environment = environments::environment_of(&app.body);
@@ -308,6 +339,7 @@ impl Rules for Certificates {
         }
         let bundle = x509::read(&value, &text(&password))
             .map_err(|wrong| invalid(format!("The certificate '{name}' cannot be read: {}.", wrong.why())))?;
+        keep(&mut change.private, &bundle);
         let facts = bundle.facts;
         for (field, value) in [
             ("subjectName", json!(facts.subject)),

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::stream;
+use super::workload::HostCertificate;
+use super::{domains, stream};
 use crate::world::arm::id::Id;
 use crate::world::arm::kind::{Call, Change, Depth, Kind, Names, Place, Replies, Reply, Rules, Signs, USUAL};
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::subscriptions::normal;
-use crate::world::arm::{Resource, default, put, take};
-use crate::world::{Method, Response, World, chance};
+use crate::world::arm::{Resource, default, put, stamp, take};
+use crate::world::{Method, Response, World, chance, x509};
 
 pub(super) const KIND: Kind = Kind {
     name: "Microsoft.App/managedEnvironments",
@@ -52,8 +53,12 @@ struct Environments;
 impl Rules for Environments {
     fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
         check_logs(change)?;
+        tidy_profiles(&mut change.body["properties"]);
         check_profiles(&change.body["properties"])?;
+        check_profiles_in_use(world, change)?;
         check_network(world, change)?;
+        check_zones(change)?;
+        check_suffix(world, change)?;
         let key = change.id.key();
         let inside = change.body["properties"]["vnetConfiguration"]["internal"] == true;
         let domain =
@@ -103,6 +108,9 @@ impl Rules for Environments {
     }
 
     fn view(&self, world: &World, resource: &Resource, body: &mut Value) {
+        for secret in ["daprAIInstrumentationKey", "daprAIConnectionString"] {
+            take(body, &format!("properties.{secret}"));
+        }
         put(body, "properties.eventStreamEndpoint", json!(stream::endpoint(world, &resource.id)));
         let state = match resource.state.as_str() {
             "Creating" => Some("InfrastructureSetupInProgress"),
@@ -117,6 +125,10 @@ impl Rules for Environments {
 
     fn act(&self, world: &mut World, call: &Call) -> Option<Result<Response, Refusal>> {
         let found = world.arm.find(&call.id.key())?;
+        if call.rest_is(&["detectorProperties", "rootApi"]) && call.request.method == Method::Get {
+            let shown = crate::world::arm::resources::show(world, &call.id.key())?;
+            return Some(Ok(Response::json(200, &shown)));
+        }
         if call.rest_is(&["getAuthToken"]) && call.request.method == Method::Post {
             return Some(Ok(stream::token(world, &found.id, &found.kind, found.text("/location"))));
         }
@@ -177,11 +189,17 @@ impl Rules for Environments {
         if post && call.rest_is(&["getCustomDomainVerificationId"]) {
             return Some(Ok(Response::json(200, &json!(verification_id(world)))));
         }
-        if get && call.rest_is(&["locations", "*", "usages"]) {
-            let place = normal(call.rest[1]);
-            let here = world.arm.of_kind(KIND.name).filter(|found| found.location() == place).count();
-            let value =
-                json!([usage("ManagedEnvironmentCount", "Managed Environment Count", here as f64, 15.0)]);
+        if get && call.rest_is(&["locations", "*", "billingMeters"]) {
+            let meter = |(name, category): (&str, &str)| {
+                json!({
+                    "id": format!("{}/providers/Microsoft.App/locations/{}/billingMeters/{name}", call.id, call.rest[1]),
+                    "name": name,
+                    "type": "Microsoft.App/billingMeters",
+                    "location": normal(call.rest[1]),
+                    "properties": {"category": category, "meterType": name, "displayName": name},
+                })
+            };
+            let value: Vec<Value> = METERS.iter().copied().map(meter).collect();
             return Some(Ok(Response::json(200, &json!({"value": value}))));
         }
         if get && call.rest_is(&["locations", "*", "availableManagedEnvironmentsWorkloadProfileTypes"]) {
@@ -215,6 +233,23 @@ const PROFILES: &[(&str, &str, u32, u32)] = &[
     ("NC96-A100", "GPU", 96, 880),
     ("Flex", "Consumption", 4, 16),
 ];
+
+/// What is billed, by category of workload profile.
+const METERS: &[(&str, &str)] = &[
+    ("vCpuActive", "Consumption"),
+    ("vCpuIdle", "Consumption"),
+    ("MemoryActive", "Consumption"),
+    ("Requests", "Consumption"),
+    ("vCpu", "GeneralPurpose"),
+    ("Memory", "GeneralPurpose"),
+    ("DedicatedPlanManagement", "GeneralPurpose"),
+];
+
+/// Cores and gibibytes of a node of a workload profile; `None` for the one that bills by use.
+pub(super) fn node(kind: &str) -> Option<(u32, u32)> {
+    let found = PROFILES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(kind) && *name != "Consumption");
+    found.map(|(_, _, cores, gib)| (*cores, *gib))
+}
 
 fn usage(name: &str, shown: &str, current: f64, limit: f64) -> Value {
     json!({"name": {"value": name, "localizedValue": shown}, "unit": "Count", "currentValue": current, "limit": limit})
@@ -332,6 +367,87 @@ fn check_network(world: &World, change: &Change) -> Result<(), Refusal> {
     }
 }
 
+/// Zones need a network, and are for good.
+fn check_zones(change: &Change) -> Result<(), Refusal> {
+    let redundant = |properties: &Value| properties["zoneRedundant"] == true;
+    let now = &change.body["properties"];
+    if let Some(current) = &change.current
+        && redundant(current.properties()) != redundant(now)
+    {
+        return Err(Refusal::bad(
+            "ManagedEnvironmentZoneRedundancyCannotChange",
+            "The zone redundancy of an environment cannot be changed after its creation.",
+        ));
+    }
+    let subnet = now["vnetConfiguration"]["infrastructureSubnetId"].as_str().unwrap_or_default();
+    if redundant(now) && subnet.is_empty() {
+        return Err(Refusal::bad(
+            "ManagedEnvironmentZoneRedundantRequiresVnet",
+            "An environment with zone redundancy needs a virtual network of its own: vnetConfiguration.infrastructureSubnetId is missing.",
+        ));
+    }
+    Ok(())
+}
+
+/// A DNS suffix of one's own: proven by its TXT record, with a certificate for what is below it. The certificate's key
+/// is never shown.
+fn check_suffix(world: &World, change: &mut Change) -> Result<(), Refusal> {
+    const PLACE: &str = "properties.customDomainConfiguration";
+    let value = take(&mut change.body, &format!("{PLACE}.certificateValue"));
+    let password = take(&mut change.body, &format!("{PLACE}.certificatePassword"));
+    let configuration = &change.body["properties"]["customDomainConfiguration"];
+    let suffix = configuration["dnsSuffix"].as_str().unwrap_or_default().to_ascii_lowercase();
+    if suffix.is_empty() {
+        return Ok(());
+    }
+    let before = change
+        .current
+        .as_ref()
+        .map(|current| &current.properties()["customDomainConfiguration"]["dnsSuffix"]);
+    if !before.and_then(Value::as_str).is_some_and(|before| before.eq_ignore_ascii_case(&suffix)) {
+        domains::owned(world, &suffix)?;
+    }
+    let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+    let value = text(&value);
+    if value.is_empty() {
+        return match change.private["chain"].is_array() {
+            true => Ok(()),
+            false => Err(Refusal::bad(
+                "CertificateMissing",
+                format!("The custom DNS suffix '{suffix}' needs a certificate: certificateValue is missing."),
+            )),
+        };
+    }
+    let bundle = x509::read(&value, &text(&password)).map_err(|wrong| {
+        Refusal::bad(
+            "CertificateInvalid",
+            format!("The certificate of the custom DNS suffix '{suffix}' cannot be read: {}.", wrong.why()),
+        )
+    })?;
+    if !bundle.facts.covers(&format!("app.{suffix}")) {
+        return Err(Refusal::bad(
+            "CertificateSubjectNameMismatch",
+            format!("The certificate is for {}, and not for '*.{suffix}'.", bundle.facts.names.join(", ")),
+        ));
+    }
+    domains::keep(&mut change.private, &bundle);
+    for (field, value) in [
+        ("expirationDate", json!(stamp(bundle.facts.until))),
+        ("thumbprint", json!(hex::encode_upper(&bundle.facts.thumbprint))),
+        ("subjectName", json!(bundle.facts.subject)),
+    ] {
+        put(&mut change.body, &format!("{PLACE}.{field}"), value);
+    }
+    Ok(())
+}
+
+/// An environment's DNS suffix of its own, and what is shown below it.
+pub(super) fn own_suffix(world: &World, environment: &str) -> Option<(String, HostCertificate)> {
+    let found = world.arm.find(environment)?;
+    let suffix = found.text("/properties/customDomainConfiguration/dnsSuffix").to_ascii_lowercase();
+    (!suffix.is_empty()).then(|| (suffix, domains::uploaded(&found.private)))
+}
+
 /// Log Analytics as destination needs a workspace and its key; the key is never shown again.
 fn check_logs(change: &mut Change) -> Result<(), Refusal> {
     let logs = "properties.appLogsConfiguration";
@@ -372,6 +488,18 @@ fn check_logs(change: &mut Change) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Makes numbers of the counts that az sends as text.
+fn tidy_profiles(properties: &mut Value) {
+    let profiles = properties.get_mut("workloadProfiles").and_then(Value::as_array_mut);
+    for profile in profiles.into_iter().flatten() {
+        for name in ["minimumCount", "maximumCount"] {
+            if let Some(count) = profile[name].as_str().and_then(|count| count.parse::<u64>().ok()) {
+                profile[name] = json!(count);
+            }
+        }
+    }
+}
+
 fn check_profiles(properties: &Value) -> Result<(), Refusal> {
     let mut names = std::collections::BTreeSet::new();
     for profile in properties["workloadProfiles"].as_array().into_iter().flatten() {
@@ -402,6 +530,30 @@ fn check_profiles(properties: &Value) -> Result<(), Refusal> {
                 format!(
                     "The workload profile '{name}' needs a minimumCount and a maximumCount that is not below it."
                 ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to take a workload profile away that an app or job runs in.
+fn check_profiles_in_use(world: &World, change: &Change) -> Result<(), Refusal> {
+    let named = |properties: &Value| -> Vec<String> {
+        let all = properties["workloadProfiles"].as_array().into_iter().flatten();
+        all.filter_map(|profile| profile["name"].as_str()).map(str::to_ascii_lowercase).collect()
+    };
+    let Some(current) = &change.current else { return Ok(()) };
+    let stays = named(&change.body["properties"]);
+    for gone in named(current.properties()).into_iter().filter(|name| !stays.contains(name)) {
+        let all = ["Microsoft.App/containerApps", "Microsoft.App/jobs"];
+        let user = all.into_iter().flat_map(|kind| world.arm.of_kind(kind)).find(|user| {
+            environment_of(&user.body).eq_ignore_ascii_case(&change.id.key())
+                && user.text("/properties/workloadProfileName").eq_ignore_ascii_case(&gone)
+        });
+        if let Some(user) = user {
+            return Err(Refusal::bad(
+                "WorkloadProfileInUse",
+                format!("The workload profile '{gone}' cannot be removed: '{}' runs in it.", user.id.name()),
             ));
         }
     }
@@ -453,8 +605,8 @@ pub(super) fn must_take_apps(world: &World, environment: &str) -> Result<(), Ref
     let id = Id::parse(environment).filter(|id| id.kind().eq_ignore_ascii_case(KIND.name));
     let Some(id) = id else {
         return Err(Refusal::bad(
-            "ContainerAppInvalidEnvironmentId",
-            format!("The environment ID '{environment}' of the container app is missing or invalid."),
+            "InvalidManagedEnvironmentId",
+            format!("Invalid ManagedEnvironmentId value '{environment}'."),
         ));
     };
     let Some(found) = world.arm.find(&id.key()) else {

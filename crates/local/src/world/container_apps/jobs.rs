@@ -379,6 +379,7 @@ fn start(world: &mut World, call: &Call) -> Result<Response, Refusal> {
         }
     }
     check_template(&mut properties)?;
+    template::profile(world, environments::environment_of(&job.body), &properties)?;
     let id = job.id.clone();
     let name = format!("{}-{}", id.name(), world.chance.word(&format!("execution {key}"), 7));
     begin(world, &id, name.clone(), without_nulls(&properties["template"]));

@@ -1,7 +1,7 @@
 //! Container Apps: environments, apps, revisions, and what makes each. In reading order:
 //!
 //! - [`workload`](Desired): what should run and what was seen of it, between the world and the runtime.
-//! - `environments`, `apps`: the two types in Resource Manager. `template`: what may stand in an app's body.
+//! - `environments`, `apps`: the two types in Resource Manager. `template`, `ingress`: what may stand in an app's body.
 //! - `revisions`: when there is a new one, what becomes of it, and where traffic goes.
 //! - `desired`: from all this to what should run, with secrets as they resolve now.
 //! - `domains`: custom domains with their certificates. `parts`: what else environments have, Dapr components and storages.
@@ -16,6 +16,7 @@ mod cron;
 mod desired;
 mod domains;
 mod environments;
+mod ingress;
 mod jobs;
 mod parts;
 mod revisions;
@@ -33,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use super::World;
 use super::arm::kind::Kind;
 
-pub use desired::{Login, desired, has_identity, reachable, registry_login};
+pub use desired::{Login, desired, environment_domains, has_identity, reachable, registry_login};
 pub use jobs::{Execution, JobState};
 pub use revisions::{AppState, Replica, Revision, State as RevisionState};
 pub use stream::{LogQuery, stream};
@@ -46,6 +47,7 @@ pub(crate) static KINDS: &[Kind] = &[
     jobs::KIND,
     domains::CERTIFICATE,
     domains::MANAGED_CERTIFICATE,
+    parts::AUTH,
     parts::DAPR,
     parts::STORAGE,
 ];

@@ -1,10 +1,10 @@
-//! What environments have beside apps and certificates: Dapr components and storages. Both are kept and shown; no
-//! sidecar runs and nothing is mounted from an account.
+//! What environments have beside apps and certificates: Dapr components and storages; and the sign-in settings of apps.
+//! All are kept and shown; no sidecar runs and nothing is mounted from an account.
 
 use serde_json::{Value, json};
 
 use super::{environments, template};
-use crate::world::arm::kind::{Call, Change, Depth, Kind, Names, Place, Rules, Signs};
+use crate::world::arm::kind::{Call, Change, Depth, Kind, Names, Place, Plain, Rules, Signs};
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::resources::at_once;
 use crate::world::arm::{Resource, put, take};
@@ -31,6 +31,11 @@ const fn part(name: &'static str, rules: &'static dyn Rules) -> Kind {
 }
 
 pub(super) const DAPR: Kind = part("Microsoft.App/managedEnvironments/daprComponents", &Dapr);
+pub(super) const AUTH: Kind = Kind {
+    busy: "ContainerAppOperationInProgress",
+    depth: Depth::LifeCycle,
+    ..part("Microsoft.App/containerApps/authConfigs", &Plain)
+};
 pub(super) const STORAGE: Kind = part("Microsoft.App/managedEnvironments/storages", &Storage);
 
 #[derive(Debug)]

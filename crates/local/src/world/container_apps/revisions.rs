@@ -166,6 +166,31 @@ pub(super) fn judge(world: &World, id: &Id, properties: &Value) -> Result<(), Re
     Ok(())
 }
 
+/// Refuses to take secrets away that active revisions use, beside the one that the write makes.
+pub(super) fn judge_secrets(world: &World, id: &Id, properties: &Value) -> Result<(), Refusal> {
+    let Some(state) = world.apps.apps.get(&id.key()) else { return Ok(()) };
+    if properties["configuration"]["activeRevisionsMode"].as_str() != Some("Multiple") {
+        return Ok(());
+    }
+    let there = template::secret_names(properties);
+    for revision in state.revisions.iter().filter(|revision| revision.active) {
+        let containers = ["containers", "initContainers"].into_iter();
+        let all = containers.filter_map(|list| revision.template[list].as_array()).flatten();
+        let used = all.filter_map(|container| container["env"].as_array()).flatten();
+        let gone = used.filter_map(|entry| entry["secretRef"].as_str()).find(|name| !there.contains(*name));
+        if let Some(name) = gone.filter(|name| !name.is_empty()) {
+            return Err(Refusal::bad(
+                "ContainerAppSecretInUse",
+                format!(
+                    "The secret '{name}' cannot be removed: the active revision '{}' uses it. Deactivate it first.",
+                    revision.name
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// A write of the app was stored. Makes a new revision when the template changed, or starts a failed one anew. True
 /// when the write's operation ends with a revision.
 pub(super) fn begin(world: &mut World, id: &Id) -> bool {

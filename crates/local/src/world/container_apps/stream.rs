@@ -42,6 +42,20 @@ pub(super) fn endpoint(world: &World, id: &Id) -> String {
     )
 }
 
+/// `logStreamEndpoint` and `execEndpoint` of a container of a replica.
+pub(super) fn container(
+    world: &World,
+    app: &Id,
+    revision: &str,
+    replica: &str,
+    container: &str,
+    what: &str,
+) -> String {
+    let base = endpoint(world, app);
+    let base = base.strip_suffix("/eventstream").unwrap_or(&base);
+    format!("{base}/revisions/{revision}/replicas/{replica}/containers/{container}/{what}")
+}
+
 /// What `getAuthToken` answers.
 pub(super) fn token(world: &World, id: &Id, kind: &str, location: &str) -> Response {
     let expires =
@@ -64,6 +78,10 @@ pub(super) fn token(world: &World, id: &Id, kind: &str, location: &str) -> Respo
 pub fn stream(world: &World, request: &Request) -> Option<Result<LogQuery, Response>> {
     let segments: Vec<&str> = request.path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (last, front) = segments.split_last()?;
+    if last.eq_ignore_ascii_case("exec") && segments.len() > 10 {
+        let message = "Local Azure opens no consoles in containers: its replicas are processes of this machine, whose numbers `landfall local status` tells.";
+        return Some(Err(Response::error(501, "NotModelledLocally", message)));
+    }
     let system = last.eq_ignore_ascii_case("eventstream");
     if !system && !last.eq_ignore_ascii_case("logstream") {
         return None;
@@ -76,10 +94,10 @@ pub fn stream(world: &World, request: &Request) -> Option<Result<LogQuery, Respo
         |wanted: &str| names.next().flatten().filter(|(part, _)| part == wanted).map(|(_, name)| name);
     let group = Id { group: None, ..Id::subscription(&next("subscriptions")?) };
     let group = Id { group: Some(next("resourcegroups")?), ..group };
-    let job = segments.get(4).is_some_and(|part| part.eq_ignore_ascii_case("jobs"));
-    let (kind, part, run) = match job {
-        true => ("Microsoft.App/jobs", "jobs", "executions"),
-        false => ("Microsoft.App/containerApps", "containerapps", "revisions"),
+    let (kind, part, run) = match segments.get(4)?.to_ascii_lowercase().as_str() {
+        "jobs" => ("Microsoft.App/jobs", "jobs", "executions"),
+        "managedenvironments" => ("Microsoft.App/managedEnvironments", "managedenvironments", "none"),
+        _ => ("Microsoft.App/containerApps", "containerapps", "revisions"),
     };
     let app = group.provider(kind, &next(part)?).key();
     let (revision, replica, container) = (next(run), next("replicas"), next("containers"));

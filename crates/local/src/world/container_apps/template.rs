@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::environments;
 use crate::world::World;
 use crate::world::arm::refusal::Refusal;
 
@@ -26,14 +27,11 @@ pub(super) fn template(properties: &mut Value) -> Result<(), Refusal> {
         ));
     }
     let secrets = secret_names(properties);
-    let consumption = properties["workloadProfileName"]
-        .as_str()
-        .is_none_or(|name| name.eq_ignore_ascii_case("consumption"));
     let template = &mut properties["template"];
     if template["containers"].as_array().is_none_or(Vec::is_empty) {
-        return Err(invalid(
-            "template.containers",
-            "Invalid value: null: at least one container is required",
+        return Err(Refusal::bad(
+            "ContainerAppCreateMustContainContainer",
+            "A container app must contain at least one container in its template.",
         ));
     }
     let mut names = BTreeSet::new();
@@ -49,10 +47,7 @@ pub(super) fn template(properties: &mut Value) -> Result<(), Refusal> {
             }
         }
     }
-    if consumption {
-        check_total(&template["containers"])?;
-    }
-    check_scale(template)?;
+    check_scale(template, &secrets)?;
     if let Some(grace) = template.get("terminationGracePeriodSeconds").filter(|grace| !grace.is_null())
         && grace.as_u64().is_none_or(|grace| grace > 600)
     {
@@ -64,21 +59,29 @@ pub(super) fn template(properties: &mut Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses a workload profile that the environment does not have.
+/// Refuses a workload profile that the environment does not have, and more than one of its nodes has.
 pub(super) fn profile(world: &World, environment: &str, properties: &Value) -> Result<(), Refusal> {
+    let containers = &properties["template"]["containers"];
     let Some(name) = properties["workloadProfileName"].as_str().filter(|name| !name.is_empty()) else {
-        return Ok(());
+        return check_total(containers);
     };
     let profiles = world.arm.find(environment).map(|found| &found.properties()["workloadProfiles"]);
     let has = profiles
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .any(|profile| profile["name"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(name)));
+        .find(|profile| profile["name"].as_str().is_some_and(|known| known.eq_ignore_ascii_case(name)));
+    if let Some(profile) = has {
+        let kind = profile["workloadProfileType"].as_str().unwrap_or_default();
+        return match environments::node(kind) {
+            Some((cores, gib)) => check_fits(containers, name, cores, gib),
+            None => check_total(containers),
+        };
+    }
     // An environment without profiles has the one that bills by use.
     let none = profiles.and_then(Value::as_array).is_none_or(Vec::is_empty);
-    if has || (none && name.eq_ignore_ascii_case("Consumption")) {
-        return Ok(());
+    if none && name.eq_ignore_ascii_case("Consumption") {
+        return check_total(containers);
     }
     Err(Refusal::bad(
         "WorkloadProfileNotFound",
@@ -129,8 +132,21 @@ fn check_container(list: &str, container: &mut Value, secrets: &BTreeSet<String>
             ));
         }
     }
+    let mut kinds = BTreeSet::new();
     for probe in container["probes"].as_array_mut().into_iter().flatten() {
+        if list == "initContainers" {
+            return Err(invalid(
+                &format!("template.initContainers.{name}.probes"),
+                "Forbidden: init containers have no probes",
+            ));
+        }
         check_probe(&name, probe)?;
+        if !kinds.insert(probe["type"].as_str().unwrap_or_default().to_owned()) {
+            return Err(invalid(
+                &format!("template.containers.{name}.probes"),
+                format_args!("Duplicate value: {}: a container has one probe of each type", probe["type"]),
+            ));
+        }
     }
     // What az sends as text, and Azure's defaults: half a core and a gibibyte.
     if let Some(cpu) = container["resources"]["cpu"].as_str().and_then(|cpu| cpu.parse::<f64>().ok()) {
@@ -145,6 +161,13 @@ fn check_container(list: &str, container: &mut Value, secrets: &BTreeSet<String>
     if container["resources"]["memory"].is_null() {
         container["resources"]["memory"] = json!("1Gi");
     }
+    // What comes with so many cores, told and never asked for.
+    container["resources"]["ephemeralStorage"] = json!(match container["resources"]["cpu"].as_f64() {
+        Some(cpu) if cpu <= 0.25 => "1Gi",
+        Some(cpu) if cpu <= 0.5 => "2Gi",
+        Some(cpu) if cpu <= 1.0 => "4Gi",
+        _ => "8Gi",
+    });
     Ok(())
 }
 
@@ -202,14 +225,34 @@ pub(super) fn memory_mib(text: &str) -> Option<f64> {
     number("Gi").map(|gib| gib * 1024.0).or_else(|| number("Mi"))
 }
 
+/// Cores and mebibytes of all containers together.
+fn total(containers: &Value) -> (f64, Option<f64>) {
+    let list = containers.as_array().map(Vec::as_slice).unwrap_or_default();
+    let memory =
+        |container: &Value| memory_mib(container["resources"]["memory"].as_str().unwrap_or_default());
+    let cpu = list.iter().filter_map(|container| container["resources"]["cpu"].as_f64()).sum();
+    (cpu, list.iter().map(memory).sum())
+}
+
+/// On nodes of its own, an app has any share of one.
+fn check_fits(containers: &Value, profile: &str, cores: u32, gib: u32) -> Result<(), Refusal> {
+    let (cpu, memory) = total(containers);
+    let fits = |value: f64, most: u32| value > 0.0 && value <= f64::from(most) + 1e-9;
+    if fits(cpu, cores) && memory.is_some_and(|memory| fits(memory / 1024.0, gib)) {
+        return Ok(());
+    }
+    let asked = memory.map_or_else(|| "unreadable".to_owned(), |memory| format!("{}", memory / 1024.0));
+    Err(Refusal::bad(
+        "ContainerAppInvalidResourceTotal",
+        format!(
+            "The total requested CPU and memory resources for this application (CPU: {cpu}, memory: {asked}) is invalid. A replica in the workload profile '{profile}' can have at most {cores} cores and {gib}Gi of memory."
+        ),
+    ))
+}
+
 /// Cores and memory of all containers together must be one of the pairs of the Consumption profile.
 fn check_total(containers: &Value) -> Result<(), Refusal> {
-    let list = containers.as_array().map(Vec::as_slice).unwrap_or_default();
-    let cpu: f64 = list.iter().filter_map(|container| container["resources"]["cpu"].as_f64()).sum();
-    let memory: Option<f64> = list
-        .iter()
-        .map(|container| memory_mib(container["resources"]["memory"].as_str().unwrap_or_default()))
-        .sum();
+    let (cpu, memory) = total(containers);
     let quarters = cpu * 4.0;
     let fits = quarters.fract().abs() < 1e-6
         && (1.0..=16.0).contains(&quarters)
@@ -237,7 +280,7 @@ fn check_total(containers: &Value) -> Result<(), Refusal> {
     ))
 }
 
-fn check_scale(template: &mut Value) -> Result<(), Refusal> {
+fn check_scale(template: &mut Value, secrets: &BTreeSet<String>) -> Result<(), Refusal> {
     if !template["scale"].is_object() {
         template["scale"] = json!({});
     }
@@ -261,6 +304,15 @@ fn check_scale(template: &mut Value) -> Result<(), Refusal> {
                 scale["minReplicas"], scale["maxReplicas"]
             ),
         ));
+    }
+    for (name, least) in [("cooldownPeriod", 0), ("pollingInterval", 1)] {
+        let value = &scale[name];
+        if !value.is_null() && value.as_u64().is_none_or(|value| value < least) {
+            return Err(invalid(
+                &format!("template.scale.{name}"),
+                format_args!("Invalid value: {value}: must be a whole number of {least} or more"),
+            ));
+        }
     }
     let mut names = BTreeSet::new();
     for rule in scale["rules"].as_array().into_iter().flatten() {
@@ -289,6 +341,46 @@ fn check_scale(template: &mut Value) -> Result<(), Refusal> {
             return Err(invalid(
                 &format!("template.scale.rules.{name}"),
                 "Invalid value: a rule has exactly one of http, tcp, custom and azureQueue",
+            ));
+        }
+        check_rule(name, rule, secrets)?;
+    }
+    Ok(())
+}
+
+/// What a rule of one kind needs.
+fn check_rule(name: &str, rule: &Value, secrets: &BTreeSet<String>) -> Result<(), Refusal> {
+    let wrong =
+        |field: &str, details: String| Err(invalid(&format!("template.scale.rules.{name}.{field}"), details));
+    for (kind, count) in [("http", "concurrentRequests"), ("tcp", "concurrentConnections")] {
+        let value = &rule[kind]["metadata"][count];
+        let number = value.as_str().and_then(|value| value.trim().parse::<u64>().ok());
+        if !value.is_null() && number.is_none_or(|number| number == 0) {
+            return wrong(count, format!("Invalid value: {value}: must be a whole number greater than 0"));
+        }
+    }
+    let custom = &rule["custom"];
+    if custom.is_object() {
+        let kind = custom["type"].as_str().unwrap_or_default();
+        if kind.is_empty() {
+            return wrong("custom.type", "Required value: the type of a KEDA scaler".into());
+        }
+        let by_use = ["cpu", "memory"].iter().any(|known| known.eq_ignore_ascii_case(kind));
+        let value = &custom["metadata"]["value"];
+        if by_use && value.as_str().is_none_or(str::is_empty) {
+            return wrong(
+                "custom.metadata.value",
+                format!("Required value: what a rule of the type {kind} aims at"),
+            );
+        }
+    }
+    let all = ["http", "tcp", "custom", "azureQueue"].into_iter();
+    let auth = all.filter_map(|kind| rule[kind]["auth"].as_array()).flatten();
+    for wanted in auth.filter_map(|entry| entry["secretRef"].as_str()) {
+        if !wanted.is_empty() && !secrets.contains(wanted) {
+            return Err(Refusal::bad(
+                "ContainerAppSecretRefNotFound",
+                format!("SecretRef '{wanted}' defined for scale rule '{name}' not found."),
             ));
         }
     }
@@ -353,7 +445,7 @@ pub(super) fn configuration(
             return Err(Refusal::bad(
                 "ContainerAppInvalidSecretName",
                 format!(
-                    "Invalid Request: Container app secret name '{name}' is invalid or used twice. A name must consist of lower case alphanumeric characters, '-' or '.', and start and end with an alphanumeric character."
+                    "Secret name has an invalid value '{name}', or one that another secret has. A value must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character. The length must not be more than 253 characters."
                 ),
             ));
         }
@@ -424,138 +516,9 @@ pub(super) fn configuration(
                 "Ingress sticky sessions are only supported in single revision mode.",
             ));
         }
-        ingress(&mut configuration["ingress"])?;
+        super::ingress::check(&mut configuration["ingress"])?;
     }
     Ok(values)
-}
-
-fn ingress(ingress: &mut Value) -> Result<(), Refusal> {
-    let bad = |message: String| Refusal::bad("ContainerAppInvalidIngress", message);
-    let target = &ingress["targetPort"];
-    if !target.is_null() && target.as_u64().is_none_or(|port| port > 65_535) {
-        return Err(bad(format!(
-            "The ingress targetPort {target} is invalid: it must be between 1 and 65535."
-        )));
-    }
-    let transport = ingress["transport"].as_str().unwrap_or("Auto");
-    let Some(transport) =
-        ["Auto", "Http", "Http2", "Tcp"].into_iter().find(|known| known.eq_ignore_ascii_case(transport))
-    else {
-        return Err(bad(format!(
-            "The ingress transport '{transport}' is invalid. Allowed values: auto, http, http2, tcp."
-        )));
-    };
-    ingress["transport"] = json!(transport);
-    for (name, default) in [("external", false), ("allowInsecure", false)] {
-        match &ingress[name] {
-            Value::Null => ingress[name] = json!(default),
-            Value::Bool(_) => {}
-            other => {
-                return Err(bad(format!(
-                    "The ingress property '{name}' is {other}: it must be true or false."
-                )));
-            }
-        }
-    }
-    for (name, known) in [
-        ("clientCertificateMode", &["ignore", "accept", "require"][..]),
-        ("stickySessions.affinity", &["sticky", "none"][..]),
-    ] {
-        let given = crate::world::arm::at(ingress, name).and_then(Value::as_str);
-        if let Some(given) =
-            given.filter(|given| !known.iter().any(|known| known.eq_ignore_ascii_case(given)))
-        {
-            return Err(bad(format!(
-                "The ingress {name} '{given}' is invalid. Allowed values: {}.",
-                known.join(", ")
-            )));
-        }
-    }
-    let exposed = &ingress["exposedPort"];
-    if exposed.as_u64().is_some_and(|port| port > 0) && transport != "Tcp" {
-        return Err(bad("The ingress exposedPort can only be set with the transport tcp.".into()));
-    }
-    if exposed.as_u64().is_some_and(|port| [80, 443].contains(&port) || port > 65_535) {
-        return Err(bad(format!(
-            "The ingress exposedPort {exposed} is invalid: 80 and 443 are the environment's own."
-        )));
-    }
-    if ingress["additionalPortMappings"].as_array().is_some_and(|more| more.len() > 5) {
-        return Err(bad("An app has at most 5 additional TCP ports.".into()));
-    }
-    let mut actions = BTreeSet::new();
-    for rule in ingress["ipSecurityRestrictions"].as_array().into_iter().flatten() {
-        let action = rule["action"].as_str().unwrap_or_default();
-        let range = rule["ipAddressRange"].as_str().unwrap_or_default();
-        let address = range.split_once('/').map_or(range, |(address, _)| address);
-        if rule["name"].as_str().is_none_or(str::is_empty) || address.parse::<std::net::IpAddr>().is_err() {
-            return Err(Refusal::bad(
-                "ContainerAppInvalidIpSecurityRestriction",
-                format!(
-                    "The IP security restriction for '{range}' is invalid: it needs a name and an address or CIDR range."
-                ),
-            ));
-        }
-        if !["Allow", "Deny"].iter().any(|known| known.eq_ignore_ascii_case(action)) {
-            return Err(Refusal::bad(
-                "ContainerAppInvalidIpSecurityRestriction",
-                format!("The action '{action}' is invalid: it is Allow or Deny."),
-            ));
-        }
-        actions.insert(action.to_ascii_lowercase());
-    }
-    if actions.len() > 1 {
-        return Err(Refusal::bad(
-            "ContainerAppIpSecurityRestrictionsMixed",
-            "All IP security restrictions of a container app must have the same action: all Allow or all Deny.",
-        ));
-    }
-    let Some(traffic) = ingress["traffic"].as_array_mut().filter(|traffic| !traffic.is_empty()) else {
-        ingress["traffic"] = json!([{"weight": 100, "latestRevision": true}]);
-        return Ok(());
-    };
-    let mut sum = 0;
-    let mut labels = BTreeSet::new();
-    for entry in traffic {
-        // az sends `"weight": "20"` beside `"weight": 80`.
-        if let Some(weight) = entry["weight"].as_str().and_then(|weight| weight.parse::<u64>().ok()) {
-            entry["weight"] = json!(weight);
-        }
-        let weight = match &entry["weight"] {
-            Value::Null => 0,
-            value => value.as_u64().filter(|weight| *weight <= 100).ok_or_else(|| {
-                Refusal::bad(
-                    "ContainerAppInvalidTrafficWeight",
-                    format!(
-                        "The traffic weight {value} is invalid: it must be a whole number between 0 and 100."
-                    ),
-                )
-            })?,
-        };
-        sum += weight;
-        let named = entry["revisionName"].as_str().is_some_and(|name| !name.is_empty());
-        if named == (entry["latestRevision"].as_bool() == Some(true)) {
-            return Err(Refusal::bad(
-                "ContainerAppInvalidTraffic",
-                "Each traffic entry must have either a revisionName or latestRevision set to true, and not both.",
-            ));
-        }
-        if let Some(label) = entry["label"].as_str().filter(|label| !label.is_empty())
-            && !labels.insert(label.to_ascii_lowercase())
-        {
-            return Err(Refusal::bad(
-                "ContainerAppDuplicateTrafficLabel",
-                format!("The traffic label '{label}' is used more than once."),
-            ));
-        }
-    }
-    if sum != 100 {
-        return Err(Refusal::bad(
-            "ContainerAppInvalidTrafficWeight",
-            format!("The sum of the traffic weights must be 100, and is {sum}."),
-        ));
-    }
-    Ok(())
 }
 
 /// The template as it decides about a new revision: without the suffix, which only names one.
@@ -609,22 +572,27 @@ mod tests {
             properties(json!({"name": "web", "image": "x", "resources": {"cpu": cpu, "memory": memory}}))
         };
         for (cpu, memory) in [(0.25, "0.5Gi"), (0.5, "1Gi"), (1.75, "3.5Gi"), (4.0, "8Gi"), (0.5, "1024Mi")] {
-            template(&mut with(cpu, memory)).unwrap();
+            check_total(&with(cpu, memory)["template"]["containers"]).unwrap();
         }
         for (cpu, memory) in [(0.3, "0.6Gi"), (0.5, "2Gi"), (4.25, "8.5Gi"), (1.0, "2G")] {
-            assert_eq!(code(with(cpu, memory)), "ContainerAppInvalidResourceTotal");
+            let refusal = check_total(&with(cpu, memory)["template"]["containers"]).unwrap_err();
+            assert_eq!(refusal.code, "ContainerAppInvalidResourceTotal");
         }
-        let refusal = template(&mut with(0.3, "1Gi")).unwrap_err();
+        let refusal = check_total(&with(0.3, "1Gi")["template"]["containers"]).unwrap_err();
         assert!(refusal.message.contains("(CPU: 0.3, memory: 1)"), "{}", refusal.message);
         assert!(
             refusal.message.contains("[cpu: 0.25, memory: 0.5Gi]; [cpu: 0.5, memory: 1.0Gi]"),
             "{}",
             refusal.message
         );
-        let mut several = json!({"template": {"containers": [
+        let several = json!([
             {"name": "a", "image": "x", "resources": {"cpu": 0.25, "memory": "0.5Gi"}},
-            {"name": "b", "image": "x", "resources": {"cpu": 0.75, "memory": "1.5Gi"}}]}});
-        template(&mut several).unwrap();
+            {"name": "b", "image": "x", "resources": {"cpu": 0.75, "memory": "1.5Gi"}}]);
+        check_total(&several).unwrap();
+        // A node of one's own is shared at will.
+        let odd = with(3.3, "10Gi");
+        check_fits(&odd["template"]["containers"], "d4", 4, 16).unwrap();
+        assert!(check_fits(&with(4.5, "10Gi")["template"]["containers"], "d4", 4, 16).is_err());
     }
 
     #[test]
@@ -632,7 +600,10 @@ mod tests {
         let mut body = properties(json!({"name": "web", "image": "x"}));
         template(&mut body).unwrap();
         assert_eq!(body["template"]["scale"], json!({"minReplicas": 0, "maxReplicas": 10}));
-        assert_eq!(body["template"]["containers"][0]["resources"], json!({"cpu": 0.5, "memory": "1Gi"}));
+        assert_eq!(
+            body["template"]["containers"][0]["resources"],
+            json!({"cpu": 0.5, "memory": "1Gi", "ephemeralStorage": "2Gi"})
+        );
     }
 
     #[test]

@@ -351,7 +351,7 @@ fn what_cannot_be_is_refused() {
         changed
     };
     for (changed, code) in [
-        (with(&|p| p["environmentId"] = json!(null)), "ContainerAppInvalidEnvironmentId"),
+        (with(&|p| p["environmentId"] = json!(null)), "InvalidManagedEnvironmentId"),
         (with(&|p| p["environmentId"] = json!(environment() + "x")), "ManagedEnvironmentNotFound"),
         (with(&|p| p["template"]["containers"] = json!([])), "InvalidParameterValueInContainerTemplate"),
         (

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::world::Hidden;
+
 /// Everything that should run now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
@@ -16,6 +18,8 @@ pub struct Desired {
     pub apps: Vec<App>,
     /// Executions of jobs that should run, oldest first.
     pub runs: Vec<Run>,
+    /// How far the clock was moved: replicas that are idle have been so for this much longer.
+    pub ahead: Duration,
 }
 
 /// One execution of a job.
@@ -33,6 +37,8 @@ pub struct Run {
     pub init: Vec<Container>,
     /// Run side by side in each replica; it succeeds when all do.
     pub containers: Vec<Container>,
+    /// What its containers may mount.
+    pub volumes: Vec<Volume>,
     /// Replicas at a time.
     pub parallelism: u32,
     /// Replicas that must succeed.
@@ -65,12 +71,18 @@ pub struct App {
 pub struct Ingress {
     /// `NAME.<domain>`, or `NAME.internal.<domain>`.
     pub fqdn: String,
-    /// Reachable from outside its environment.
+    /// Reachable from outside its environment: external, in an environment that is not internal.
     pub external: bool,
     /// The port that containers should listen on; `None`: whichever single port they listen on.
     pub target_port: Option<u16>,
     /// HTTP/2 without TLS towards the app (gRPC).
     pub http2: bool,
+    /// The same for requests that are gRPC's, as far as can be seen.
+    pub auto: bool,
+    /// What becomes of certificates that clients show.
+    pub client_certificates: ClientCertificates,
+    /// What clients are shown at custom domains.
+    pub certificates: BTreeMap<String, HostCertificate>,
     /// Plain HTTP is answered rather than redirected.
     pub allow_insecure: bool,
     /// A client keeps its replica, by cookie.
@@ -86,6 +98,34 @@ pub struct Ingress {
     pub restrictions: Vec<Restriction>,
     /// Cross-origin rules.
     pub cors: Option<Cors>,
+}
+
+/// `clientCertificateMode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Not asked for.
+    #[default]
+    Ignore,
+    /// Asked for, and passed on when there is one.
+    Accept,
+    /// Nobody comes in without one.
+    Require,
+}
+
+/// What a client is shown at a custom domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostCertificate {
+    /// Nothing is bound: the environment's own, which is for other names.
+    Environment,
+    /// One that this Azure issues for the name.
+    Managed,
+    /// One that was uploaded.
+    Uploaded {
+        /// Certificates, the leaf first, each base64 of its DER.
+        chain: Vec<String>,
+        /// The key, PKCS #8, base64 of its DER.
+        key: Hidden,
+    },
 }
 
 /// One rule of `ipSecurityRestrictions`.
@@ -127,6 +167,8 @@ pub struct Workload {
     pub init: Vec<Container>,
     /// Run side by side in each replica; the first one is the app.
     pub containers: Vec<Container>,
+    /// What its containers may mount.
+    pub volumes: Vec<Volume>,
     /// Bounds and rules.
     pub scale: Scale,
     /// From SIGTERM to SIGKILL.
@@ -152,6 +194,44 @@ pub struct Container {
     pub cpu_millicores: u32,
     /// Mebibytes.
     pub memory_mib: u64,
+    /// Volumes in it.
+    pub mounts: Vec<Mount>,
+}
+
+/// A volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The volume's name.
+    pub volume: String,
+    /// Absolute path in the container.
+    pub path: String,
+    /// Only this part of the volume.
+    pub sub_path: String,
+}
+
+/// A volume of a revision or job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Name.
+    pub name: String,
+    /// What is in it.
+    pub kind: VolumeKind,
+}
+
+/// What is in a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// Nothing at first; it goes with its replica.
+    Empty,
+    /// A file for each secret.
+    Secret(Vec<(String, Hidden)>),
+    /// A share of the environment's storages.
+    Share {
+        /// Its own name in all of Azure.
+        key: String,
+        /// Containers may not write to it.
+        read_only: bool,
+    },
 }
 
 // Values of variables may be secrets.

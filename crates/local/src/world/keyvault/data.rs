@@ -1,10 +1,10 @@
-//! Key Vault's data plane, 7.4 and later: secrets with versions, attributes, soft delete, pages, and imported certificates; the 401 that tells
-//! clients where to get a token; access by role or by policy; the firewall.
+//! Key Vault's data plane, 7.4 and later: secrets with versions, attributes, soft delete, pages; keys and certificates by
+//! their own modules; the 401 that tells clients where to get a token; access by role or by policy; the firewall.
 
 use serde_json::{Value, json};
 
 use super::secrets::{self, Secret, Version};
-use super::{by_name, certificates};
+use super::{by_name, certificates, keys};
 use crate::world::access::{self, Act};
 use crate::world::arm::Resource;
 use crate::world::arm::id::Path;
@@ -183,11 +183,7 @@ fn serve(world: &mut World, name: &str, request: &Request) -> Result<Response, R
         (_, ["certificates" | "deletedcertificates", ..]) => {
             certificates::serve(world, &vault, oid, request, &segments, &body)
         }
-        (_, ["keys" | "deletedkeys" | "storage", ..]) => Err(Refusal::new(
-            501,
-            "NotModelledLocally",
-            "Local Azure models the secrets and imported certificates of Key Vault; keys are not modelled.",
-        )),
+        (_, ["keys" | "deletedkeys", ..]) => keys::serve(world, &vault, oid, request, &segments, &body),
         (_, ["secrets" | "deletedsecrets", ..]) => {
             Err(Refusal::new(405, "MethodNotAllowed", "The vault does not take this method here."))
         }
@@ -430,6 +426,19 @@ fn restore(world: &mut World, key: &str, body: &Value) -> Result<String, Refusal
     let name = secret.name.clone();
     contents.secrets.insert(own, secret);
     Ok(name)
+}
+
+/// Refuses to purge what a vault holds when it is protected from that.
+pub(super) fn purge_is_allowed(vault: &Resource) -> Result<(), Refusal> {
+    if vault.properties()["enablePurgeProtection"] != true {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        403,
+        "Forbidden",
+        "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service will \
+         automatically purge it after the retention period has passed.",
+    ))
 }
 
 /// One page by `maxresults` and `$skiptoken`.

@@ -1,8 +1,10 @@
 //! Key Vault. Here: vaults in Resource Manager, with soft delete, recovery, purge and purge protection; in [`data`]:
-//! the vaults' own protocol, with [`secrets`] and [`certificates`].
+//! the vaults' own protocol, with [`secrets`], [`keys`], [`certificates`] and their [`issuance`].
 
 pub mod certificates;
 pub mod data;
+pub mod issuance;
+pub mod keys;
 pub mod secrets;
 
 use std::collections::BTreeMap;
@@ -117,6 +119,24 @@ pub enum Event {
         /// Lower-case secret name.
         secret: String,
     },
+    /// A deleted key's retention is over, if it is still the deletion of that time.
+    KeyRetention {
+        /// Lower-case vault name.
+        vault: String,
+        /// Lower-case key name.
+        key: String,
+        /// When it was deleted.
+        deleted: Timestamp,
+    },
+    /// A certificate is issued, if it is still the same request.
+    CertificateIssued {
+        /// Lower-case vault name.
+        vault: String,
+        /// Lower-case certificate name.
+        certificate: String,
+        /// The request's id.
+        request: String,
+    },
     /// A deleted certificate's retention is over, if it is still the deletion of that time.
     CertificateRetention {
         /// Lower-case vault name.
@@ -147,6 +167,10 @@ pub(super) fn fire(world: &mut World, event: Event) {
             {
                 secret.deleted = None;
             }
+        }
+        Event::KeyRetention { vault, key, deleted } => keys::retention_over(world, &vault, &key, deleted),
+        Event::CertificateIssued { vault, certificate, request } => {
+            issuance::issued(world, &vault, &certificate, &request);
         }
         Event::CertificateRetention { vault, certificate, deleted } => {
             certificates::retention_over(world, &vault, &certificate, deleted);
@@ -307,6 +331,7 @@ impl Rules for Vault {
             put(body, "properties.enablePurgeProtection", json!(true));
         }
         default(body, "properties.publicNetworkAccess", json!("Enabled"));
+        check_network(&mut body["properties"])?;
         put(body, "properties.vaultUri", json!(format!("{}/", uri(world, &name))));
         Ok(())
     }
@@ -402,6 +427,42 @@ impl Rules for Vault {
         }
         None
     }
+}
+
+/// Refuses network rules that are none, and writes those that are as Key Vault does.
+fn check_network(properties: &mut Value) -> Result<(), Refusal> {
+    let bad = |name: &str, given: &str| {
+        Err(Refusal::bad("BadRequest", format!("An invalid value was provided for '{name}': '{given}'.")))
+    };
+    let access = properties["publicNetworkAccess"].as_str().unwrap_or_default().to_owned();
+    if !["enabled", "disabled"].contains(&access.to_ascii_lowercase().as_str()) {
+        return bad("publicNetworkAccess", &access);
+    }
+    let Some(rules) = properties.get_mut("networkAcls").filter(|rules| rules.is_object()) else {
+        return Ok(());
+    };
+    for (name, known, assumed) in [
+        ("defaultAction", ["Allow", "Deny"], "Allow"),
+        ("bypass", ["AzureServices", "None"], "AzureServices"),
+    ] {
+        let given = rules[name].as_str().unwrap_or(assumed).to_owned();
+        match known.iter().find(|it| it.eq_ignore_ascii_case(&given)) {
+            Some(known) => rules[name] = json!(known),
+            None => return bad(&format!("networkAcls.{name}"), &given),
+        }
+    }
+    for rule in rules["ipRules"].as_array().into_iter().flatten() {
+        let range = rule["value"].as_str().unwrap_or_default();
+        let (address, bits) = range.split_once('/').unwrap_or((range, "32"));
+        let fits =
+            address.parse::<std::net::Ipv4Addr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 32);
+        if !fits {
+            return bad("networkAcls.ipRules", range);
+        }
+    }
+    default(rules, "ipRules", json!([]));
+    default(rules, "virtualNetworkRules", json!([]));
+    Ok(())
 }
 
 /// `days` later; for ever when that is past all time.

@@ -26,6 +26,18 @@ pub struct Contents {
     /// By lower-case name.
     #[serde(default)]
     pub certificates: BTreeMap<String, Certificate>,
+    /// By lower-case name.
+    #[serde(default)]
+    pub keys: BTreeMap<String, super::keys::Stored>,
+    /// Certificates that are being issued, by lower-case name.
+    #[serde(default)]
+    pub pending: BTreeMap<String, super::issuance::Pending>,
+    /// Issuers by lower-case name, as sent.
+    #[serde(default)]
+    pub issuers: BTreeMap<String, Value>,
+    /// Whom the vault tells about its certificates, as sent.
+    #[serde(default)]
+    pub contacts: Value,
 }
 
 /// A secret.
@@ -80,27 +92,40 @@ pub struct Version {
 impl Version {
     /// `attributes` as the vault shows them.
     pub fn attributes(&self, vault: Option<&Resource>) -> Value {
-        let properties = vault.map(|vault| vault.properties().clone()).unwrap_or_default();
-        let days = properties["softDeleteRetentionInDays"].as_i64().unwrap_or(90);
-        let level = match (days, properties["enablePurgeProtection"] == true) {
-            (90, false) => "Recoverable+Purgeable",
-            (90, true) => "Recoverable",
-            (_, false) => "CustomizedRecoverable+Purgeable",
-            (_, true) => "CustomizedRecoverable",
-        };
-        let mut shown = json!({"enabled": self.enabled});
-        if let Some(nbf) = self.nbf {
-            shown["nbf"] = json!(nbf);
-        }
-        if let Some(exp) = self.exp {
-            shown["exp"] = json!(exp);
-        }
-        shown["created"] = json!(self.created.as_second());
-        shown["updated"] = json!(self.updated.as_second());
-        shown["recoveryLevel"] = json!(level);
-        shown["recoverableDays"] = json!(days);
-        shown
+        let (nbf, exp) = (self.nbf, self.exp);
+        shown_attributes(self.enabled, nbf, exp, self.created, self.updated, vault)
     }
+}
+
+/// `attributes` of a secret, a certificate or a key.
+pub(super) fn shown_attributes(
+    enabled: bool,
+    nbf: Option<i64>,
+    exp: Option<i64>,
+    created: Timestamp,
+    updated: Timestamp,
+    vault: Option<&Resource>,
+) -> Value {
+    let properties = vault.map(|vault| vault.properties().clone()).unwrap_or_default();
+    let days = properties["softDeleteRetentionInDays"].as_i64().unwrap_or(90);
+    let level = match (days, properties["enablePurgeProtection"] == true) {
+        (90, false) => "Recoverable+Purgeable",
+        (90, true) => "Recoverable",
+        (_, false) => "CustomizedRecoverable+Purgeable",
+        (_, true) => "CustomizedRecoverable",
+    };
+    let mut shown = json!({"enabled": enabled});
+    if let Some(nbf) = nbf {
+        shown["nbf"] = json!(nbf);
+    }
+    if let Some(exp) = exp {
+        shown["exp"] = json!(exp);
+    }
+    shown["created"] = json!(created.as_second());
+    shown["updated"] = json!(updated.as_second());
+    shown["recoveryLevel"] = json!(level);
+    shown["recoverableDays"] = json!(days);
+    shown
 }
 
 fn contents<'a>(world: &'a mut World, vault: &str) -> &'a mut Contents {
@@ -124,15 +149,15 @@ fn bad(message: impl Into<String>) -> Refusal {
 }
 
 /// The parts of a secret that a client may send.
-struct Sent {
+pub(super) struct Sent {
     content_type: Option<String>,
-    tags: Option<BTreeMap<String, String>>,
-    enabled: Option<bool>,
-    nbf: Option<i64>,
-    exp: Option<i64>,
+    pub(super) tags: Option<BTreeMap<String, String>>,
+    pub(super) enabled: Option<bool>,
+    pub(super) nbf: Option<i64>,
+    pub(super) exp: Option<i64>,
 }
 
-fn read_sent(body: &Value) -> Result<Sent, Refusal> {
+pub(super) fn read_sent(body: &Value) -> Result<Sent, Refusal> {
     let wrong = |name: &str| bad(format!("The request body has an invalid value for '{name}'."));
     let tags = match &body["tags"] {
         Value::Null => None,
@@ -398,13 +423,8 @@ pub fn last<'a>(world: &'a World, vault: &str, name: &str) -> Option<&'a Version
 pub fn purge(world: &mut World, vault: &str, name: &str) -> Result<(), Refusal> {
     let secret = find_deleted(world, vault, name)?;
     free_to_change(&secret.name, secret.deleted.as_ref())?;
-    if by_name(world, vault).is_some_and(|vault| vault.properties()["enablePurgeProtection"] == true) {
-        return Err(Refusal::new(
-            403,
-            "Forbidden",
-            "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service \
-             will automatically purge it after the retention period has passed.",
-        ));
+    if let Some(vault) = by_name(world, vault) {
+        super::data::purge_is_allowed(vault)?;
     }
     contents(world, vault).secrets.remove(&name.to_ascii_lowercase());
     Ok(())

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of IPv4 or IPv6 addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cidr {
     /// Whether it is IPv6.
     pub six: bool,
@@ -30,6 +30,16 @@ impl Cidr {
         Some((Cidr { six, bits, from }, from == number))
     }
 
+    /// The block of one address.
+    pub fn host(address: &str) -> Option<Cidr> {
+        let address: IpAddr = address.parse().ok()?;
+        let (six, from) = match address {
+            IpAddr::V4(address) => (false, u128::from(u32::from(address))),
+            IpAddr::V6(address) => (true, u128::from(address)),
+        };
+        Some(Cidr { six, bits: if six { 128 } else { 32 }, from })
+    }
+
     /// How many addresses it has.
     pub fn size(&self) -> u128 {
         let free = u32::from(if self.six { 128u8 } else { 32 } - self.bits);
@@ -48,6 +58,12 @@ impl Cidr {
     /// Whether they share an address.
     pub fn overlaps(&self, other: &Cidr) -> bool {
         self.six == other.six && self.from <= other.last() && other.from <= self.last()
+    }
+
+    /// Every address.
+    pub fn addresses(&self) -> impl Iterator<Item = String> + use<> {
+        let (six, from, last) = (self.six, self.from, self.last());
+        (from..=last).map(move |number| show(six, number))
     }
 
     /// Addresses that Azure leaves to users: all but the first four and the last.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Ask, refuse};
 use crate::world::access::{Act, allows};
+use crate::world::registry_account::Permit;
 use crate::world::{Body, Method, Response, World, entra, registry_account};
 
 /// As Azure's: three hours, and an hour and a quarter.
@@ -31,6 +32,10 @@ pub(crate) enum Deed {
     ReadMetadata,
     /// Change that: locks.
     WriteMetadata,
+    /// See what was deleted and can come back.
+    ReadDeleted,
+    /// Let it come back.
+    RestoreDeleted,
 }
 
 impl Deed {
@@ -42,12 +47,35 @@ impl Deed {
             Deed::Delete => "delete",
             Deed::ReadMetadata => "metadata_read",
             Deed::WriteMetadata => "metadata_write",
+            Deed::ReadDeleted => "deleted_read",
+            Deed::RestoreDeleted => "deleted_restore",
+        }
+    }
+
+    /// The deed that a scope names so.
+    fn named(name: &str) -> Option<Deed> {
+        ALL_DEEDS.into_iter().find(|deed| deed.name() == name)
+    }
+
+    /// The action of a scope map.
+    fn map_action(self) -> &'static str {
+        match self {
+            Deed::Pull => "content/read",
+            Deed::Push => "content/write",
+            Deed::Delete => "content/delete",
+            Deed::ReadMetadata => "metadata/read",
+            Deed::WriteMetadata => "metadata/write",
+            // no scope map can hold these
+            Deed::ReadDeleted => "deleted/read",
+            Deed::RestoreDeleted => "deleted/restore",
         }
     }
 
     /// The action that a role must have.
     fn action(self) -> &'static str {
         match self {
+            Deed::ReadDeleted => "Microsoft.ContainerRegistry/registries/deleted/read",
+            Deed::RestoreDeleted => "Microsoft.ContainerRegistry/registries/deleted/restore/action",
             Deed::Pull | Deed::ReadMetadata => "Microsoft.ContainerRegistry/registries/pull/read",
             Deed::Push | Deed::WriteMetadata => "Microsoft.ContainerRegistry/registries/push/write",
             Deed::Delete => "Microsoft.ContainerRegistry/registries/artifacts/delete",
@@ -62,14 +90,65 @@ impl Deed {
             Deed::Delete => "Microsoft.ContainerRegistry/registries/repositories/content/delete",
             Deed::ReadMetadata => "Microsoft.ContainerRegistry/registries/repositories/metadata/read",
             Deed::WriteMetadata => "Microsoft.ContainerRegistry/registries/repositories/metadata/write",
+            Deed::ReadDeleted => "Microsoft.ContainerRegistry/registries/deleted/read",
+            Deed::RestoreDeleted => "Microsoft.ContainerRegistry/registries/deleted/restore/action",
         }
     }
 }
 
-/// Whether a principal may do something in the registry with this ARM id, by its roles now.
+const ALL_DEEDS: [Deed; 7] = [
+    Deed::Pull,
+    Deed::Push,
+    Deed::Delete,
+    Deed::ReadMetadata,
+    Deed::WriteMetadata,
+    Deed::ReadDeleted,
+    Deed::RestoreDeleted,
+];
+/// What lets somebody in at all.
+const ENTRY_DEEDS: [Deed; 4] = [Deed::Pull, Deed::Push, Deed::Delete, Deed::ReadMetadata];
+
+/// Whether a principal may do something in the registry with this ARM id, by its roles now: by roles over the whole
+/// registry, or, where the registry says so, by roles over repositories only.
 pub(crate) fn may(world: &World, principal: &str, deed: Deed, scope: &str) -> bool {
-    allows(world, principal, Act::Control(deed.action()), scope)
-        || allows(world, principal, Act::Data(deed.data_action()), scope)
+    let act = match by_repositories(world, scope) {
+        true => Act::Data(deed.data_action()),
+        false => Act::Control(deed.action()),
+    };
+    allows(world, principal, act, scope)
+}
+
+/// Whether a registry takes the roles over repositories instead of those over the registry as a whole.
+fn by_repositories(world: &World, scope: &str) -> bool {
+    world
+        .arm
+        .find(&scope.to_ascii_lowercase())
+        .is_some_and(|registry| registry.properties()["roleAssignmentMode"] == "AbacRepositoryPermissions")
+}
+
+/// Whether a principal may list the repositories of a registry.
+fn may_list(world: &World, principal: &str, scope: &str) -> bool {
+    const CATALOG: &str = "Microsoft.ContainerRegistry/registries/catalog/read";
+    match by_repositories(world, scope) {
+        true => allows(world, principal, Act::Data(CATALOG), scope),
+        false => {
+            may(world, principal, Deed::Pull, scope) || allows(world, principal, Act::Data(CATALOG), scope)
+        }
+    }
+}
+
+/// Whether user and password of any kind may pull from a repository.
+pub(crate) fn may_with_password(
+    world: &World,
+    name: &str,
+    user: &str,
+    password: &str,
+    repository: &str,
+) -> bool {
+    let Some(resource) = super::resource(world, name) else { return false };
+    let scope = resource.id.to_string();
+    let who = by_plain_password(world, name, &scope, user, password);
+    who.is_some_and(|who| who.may(world, Deed::Pull, &scope, repository))
 }
 
 /// Who asks.
@@ -79,24 +158,47 @@ enum Who {
     Principal(String),
     /// The registry's admin user.
     Admin,
+    /// A token of the registry, with what its scope map allows.
+    Token(Permit),
     /// Somebody without credentials, where the registry lets anybody pull.
     Anybody,
 }
 
 impl Who {
-    fn may(&self, world: &World, deed: Deed, scope: &str) -> bool {
+    fn may(&self, world: &World, deed: Deed, scope: &str, repository: &str) -> bool {
         match self {
             Who::Principal(oid) => may(world, oid, deed, scope),
             Who::Admin => true,
+            Who::Token(permit) => permit.allows(repository, deed.map_action()),
             Who::Anybody => matches!(deed, Deed::Pull | Deed::ReadMetadata),
         }
     }
 
-    fn subject(&self) -> &str {
+    /// Whether they may list repositories.
+    fn may_list(&self, world: &World, scope: &str) -> bool {
         match self {
-            Who::Principal(oid) => oid,
-            Who::Admin => "admin",
-            Who::Anybody => "anonymous",
+            Who::Principal(oid) => may_list(world, oid, scope),
+            Who::Admin => true,
+            Who::Token(_) | Who::Anybody => false,
+        }
+    }
+
+    /// Whether they may do anything here at all.
+    fn may_enter(&self, world: &World, scope: &str) -> bool {
+        match self {
+            Who::Principal(oid) => {
+                ENTRY_DEEDS.iter().any(|deed| may(world, oid, *deed, scope)) || may_list(world, oid, scope)
+            }
+            Who::Admin | Who::Token(_) | Who::Anybody => true,
+        }
+    }
+
+    fn subject(&self) -> String {
+        match self {
+            Who::Principal(oid) => oid.clone(),
+            Who::Admin => "admin".into(),
+            Who::Token(permit) => format!("token:{}", permit.name),
+            Who::Anybody => "anonymous".into(),
         }
     }
 }
@@ -111,20 +213,14 @@ pub(super) fn exchange(world: &mut World, ask: &Ask<'_>) -> Result<Response, Res
     check_service(ask, &form)?;
     let who = match grant {
         "access_token" | "access_token_refresh_token" => {
-            let token = field(&form, "access_token").unwrap_or_default();
-            let audiences = entra::registry_audiences(&world.config);
-            match entra::verify(world, token, &audiences) {
-                Ok(claims) => Who::Principal(claims.oid),
-                Err(_) => return Err(unauthorized(ask, None)),
-            }
+            by_entra(world, ask, field(&form, "access_token").unwrap_or_default())
         }
-        "refresh_token" => return Err(grant_refused(grant)),
         _ => return Err(grant_refused(grant)),
     };
     // Somebody without any role here learns so now, as from Azure.
-    if ![Deed::Pull, Deed::Push, Deed::Delete].iter().any(|deed| who.may(world, *deed, &ask.scope)) {
+    let Some(who) = who.filter(|who| who.may_enter(world, &ask.scope)) else {
         return Err(unauthorized(ask, None));
-    }
+    };
     let refresh_token = refresh_token(world, ask, &who);
     Ok(Response::json(200, &json!({"refresh_token": refresh_token})))
 }
@@ -144,15 +240,15 @@ pub(super) fn token(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
             let token = field(&form, "refresh_token").unwrap_or_default();
             (by_refresh_token(world, ask, token), false)
         }
+        // Microsoft's Python client asks so for whoever has no credentials
+        (None, Some("password")) if field(&form, "username").is_none() => (anybody(world, ask), false),
         (None, Some("password")) => {
             let user = field(&form, "username").unwrap_or_default();
             let password = field(&form, "password").unwrap_or_default();
             (by_password(world, ask, user, password), true)
         }
         (None, Some("access_token")) => {
-            let token = field(&form, "access_token").unwrap_or_default();
-            let audiences = entra::registry_audiences(&world.config);
-            (entra::verify(world, token, &audiences).ok().map(|claims| Who::Principal(claims.oid)), false)
+            (by_entra(world, ask, field(&form, "access_token").unwrap_or_default()), false)
         }
         (None, Some(other)) => return Err(grant_refused(other)),
         (None, None) => (anybody(world, ask), false),
@@ -200,21 +296,29 @@ pub(super) fn allowed(world: &World, ask: &Ask<'_>, repository: &str, deed: Deed
                 && entry["name"] == repository
                 && has(&entry["actions"], deed.name())
         }),
-        Some(Presented::Who(who)) => who.may(world, deed, &ask.scope),
+        Some(Presented::Who(who)) => who.may(world, deed, &ask.scope, repository),
         None => false,
     }
 }
 
-/// Whether the request's credentials allow listing repositories.
-pub(super) fn check_catalog(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
+/// Whether the request's credentials allow listing repositories (`catalog`), or deleted ones (`deleted_catalog`).
+pub(super) fn check_catalog(world: &World, ask: &Ask<'_>, catalog: &str) -> Result<(), Response> {
     let allowed = match presented(world, ask) {
         Some(Presented::Token(access)) => {
-            access.iter().any(|entry| entry["type"] == "registry" && entry["name"] == "catalog")
+            access.iter().any(|entry| entry["type"] == "registry" && entry["name"] == catalog)
         }
-        Some(Presented::Who(who)) => who != Who::Anybody && who.may(world, Deed::Pull, &ask.scope),
+        Some(Presented::Who(who)) => lists(world, &who, &ask.scope, catalog),
         None => false,
     };
-    if allowed { Ok(()) } else { Err(unauthorized(ask, Some(("registry", "catalog", "*")))) }
+    if allowed { Ok(()) } else { Err(unauthorized(ask, Some(("registry", catalog, "*")))) }
+}
+
+fn lists(world: &World, who: &Who, scope: &str, catalog: &str) -> bool {
+    match catalog {
+        "catalog" => who.may_list(world, scope),
+        "deleted_catalog" => who.may(world, Deed::ReadDeleted, scope, ""),
+        _ => false,
+    }
 }
 
 /// Whether somebody may use an admin password of this registry.
@@ -264,27 +368,50 @@ fn refresh_token(world: &mut World, ask: &Ask<'_>, who: &Who) -> String {
     entra::sign(world, &claims)
 }
 
+/// Whom an access token of Entra is about. The registry's policy may take only tokens that are for registries, and
+/// none that are for Resource Manager.
+fn by_entra(world: &World, ask: &Ask<'_>, token: &str) -> Option<Who> {
+    let policy = super::resource(world, ask.name)?
+        .text("/properties/policies/azureADAuthenticationAsArmPolicy/status");
+    let audiences = match policy {
+        "disabled" => vec![entra::REGISTRY_AUDIENCE.to_owned()],
+        _ => entra::registry_audiences(&world.config),
+    };
+    entra::verify(world, token, &audiences).ok().map(|claims| Who::Principal(claims.oid))
+}
+
 fn by_refresh_token(world: &World, ask: &Ask<'_>, token: &str) -> Option<Who> {
     let claims = own_token(world, ask, token, "refresh_token")?;
-    match claims["sub"].as_str()? {
-        "admin" => Some(Who::Admin),
-        oid => world.entra.principals.contains_key(oid).then(|| Who::Principal(oid.to_owned())),
+    let subject = claims["sub"].as_str()?;
+    match subject.strip_prefix("token:") {
+        Some(name) => {
+            registry_account::permit_of(world, super::resource(world, ask.name)?, name).map(Who::Token)
+        }
+        None if subject == "admin" => Some(Who::Admin),
+        None => world.entra.principals.contains_key(subject).then(|| Who::Principal(subject.to_owned())),
     }
 }
 
-/// The admin user, a refresh token behind the user name of zeros, or an application with its secret.
+/// A refresh token behind the user name of zeros, or a user with a password.
 fn by_password(world: &World, ask: &Ask<'_>, user: &str, password: &str) -> Option<Who> {
     if user == TOKEN_USER {
         return by_refresh_token(world, ask, password);
     }
-    if admin(world, ask.name, user, password) {
+    by_plain_password(world, ask.name, &ask.scope, user, password)
+}
+
+/// The admin user, a token of the registry, or an application with its secret.
+fn by_plain_password(world: &World, name: &str, scope: &str, user: &str, password: &str) -> Option<Who> {
+    if admin(world, name, user, password) {
         return Some(Who::Admin);
     }
+    let resource = super::resource(world, name)?;
+    if let Some(permit) = registry_account::permit(world, resource, user, password) {
+        return Some(Who::Token(permit));
+    }
     let principal = entra::by_secret(world, user, password)?;
-    let any = [Deed::Pull, Deed::Push, Deed::Delete]
-        .iter()
-        .any(|deed| may(world, &principal.object_id, *deed, &ask.scope));
-    any.then(|| Who::Principal(principal.object_id.clone()))
+    let who = Who::Principal(principal.object_id.clone());
+    who.may_enter(world, scope).then_some(who)
 }
 
 fn anybody(world: &World, ask: &Ask<'_>) -> Option<Who> {
@@ -296,23 +423,19 @@ fn anybody(world: &World, ask: &Ask<'_>) -> Option<Who> {
 fn granted(world: &World, ask: &Ask<'_>, who: &Who, scope: &str) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    let all = actions.split(',').any(|action| action == "*");
-    let may = |deed| who.may(world, deed, &ask.scope);
-    let granted: Vec<&str> = match (kind, name) {
-        ("registry", "catalog") if *who != Who::Anybody && may(Deed::Pull) => vec!["*"],
-        ("repository", _) => {
-            let asked = |name: &str| all || actions.split(',').any(|action| action == name);
-            [
-                ("pull", Deed::Pull),
-                ("push", Deed::Push),
-                ("delete", Deed::Delete),
-                ("metadata_read", Deed::ReadMetadata),
-                ("metadata_write", Deed::WriteMetadata),
-            ]
-            .into_iter()
-            .filter(|(name, deed)| asked(name) && may(*deed))
-            .map(|(name, _)| name)
-            .collect()
+    let asked: Vec<&str> = actions.split(',').collect();
+    let granted: Vec<&str> = match kind {
+        "registry" if lists(world, who, &ask.scope, name) => vec!["*"],
+        "repository" => {
+            let may = |deed: &Deed| who.may(world, *deed, &ask.scope, name);
+            let all = ALL_DEEDS.into_iter().filter(may).map(Deed::name);
+            match asked.contains(&"*") {
+                true => all.collect(),
+                false => asked
+                    .into_iter()
+                    .filter(|name| Deed::named(name).is_some_and(|deed| may(&deed)))
+                    .collect(),
+            }
         }
         _ => Vec::new(),
     };

@@ -2,15 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::auth;
-use super::{Ask, Attributes, Manifest, Repository, Tag, digest_of, disallowed, is_digest, is_tag, refuse};
+use super::document::{self, INDEX, Served};
+use super::{
+    Ask, Attributes, Manifest, PLATFORM, Repository, auth, digest_of, disallowed, is_digest, is_tag, refuse,
+    trash,
+};
 use crate::world::http::{Segment, slice};
+use crate::world::registry_account::{Happening, happened};
 use crate::world::{Body, Method, Response, World};
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const DOCKER_IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// Pages of lists: what Azure answers without `n`, and the most it takes.
 const PAGE: usize = 100;
@@ -89,10 +88,15 @@ pub(super) fn get_manifest(
     if !(own.attributes.read && manifest.attributes.read && tag_reads) {
         return Err(disallowed());
     }
-    if !accepts(ask.request.header("accept"), &manifest.media_type) {
-        let message = format!("{} found, but accept header does not support it", manifest.media_type);
-        return Err(refuse(404, "MANIFEST_UNKNOWN", &message, Value::Null));
-    }
+    let (digest, manifest) =
+        match document::serve(ask.request.header("accept"), &manifest.media_type, &manifest.bytes)? {
+            // a digest names what it names
+            Served::Instead(other) if !is_digest(reference) => own
+                .manifests
+                .get_key_value(&other)
+                .map_or((digest, manifest), |(digest, it)| (digest.as_str(), it)),
+            _ => (digest, manifest),
+        };
     let response = Response::empty(200)
         .with("content-type", manifest.media_type.as_str())
         .with("docker-content-digest", digest)
@@ -123,8 +127,8 @@ pub(super) fn put_manifest(
     } else if !is_tag(reference) {
         return Err(refuse(400, "TAG_INVALID", "manifest tag is invalid", json!({"tag": reference})));
     }
-    let document = read(&bytes, ask.request.header("content-type"))?;
-    check_named(world, ask, repository, &document)?;
+    let document = document::read(&bytes, ask.request.header("content-type"))?;
+    document::check_named(world, ask, repository, &document)?;
     if let Some(own) = ask.repository(world, repository) {
         let tag = own.tags.get(reference);
         let locked = own.manifests.get(&digest).is_some_and(|manifest| !manifest.attributes.write)
@@ -135,7 +139,10 @@ pub(super) fn put_manifest(
             return Err(disallowed());
         }
     }
+    trash::check_push(world, ask, repository, &digest)?;
     let now = world.now;
+    let tag = (!reference.contains(':')).then_some(reference);
+    let (media_type, size) = (document.media_type.clone(), bytes.len());
     let registry = ask.registry(world).make(repository, now);
     registry.updated = now;
     registry.manifests.entry(digest.clone()).or_insert_with(|| Manifest {
@@ -143,20 +150,28 @@ pub(super) fn put_manifest(
         bytes,
         subject: document.subject.clone(),
         artifact_type: document.artifact_type,
+        platform: ask.request.header(PLATFORM).map(str::to_owned),
         created: now,
+        updated: now,
+        untagged: None,
         attributes: Attributes::default(),
     });
-    if !reference.contains(':') {
-        let tag = registry.tags.entry(reference.to_owned());
-        let tag = tag.or_insert_with(|| Tag {
-            digest: digest.clone(),
-            created: now,
-            updated: now,
-            attributes: Attributes::default(),
-        });
-        tag.digest = digest.clone();
-        tag.updated = now;
+    if let Some(tag) = tag {
+        let before = registry.point(tag, &digest, now);
+        if let Some(before) = before.filter(|before| *before != digest) {
+            trash::untagged(world, ask.name, repository, &before, None);
+        }
     }
+    let what = Happening {
+        action: "push",
+        repository,
+        tag,
+        digest: &digest,
+        media_type: &media_type,
+        size,
+        request: ask.request,
+    };
+    happened(world, ask.name, &what);
     let response = Response::empty(201)
         .with("location", format!("/v2/{repository}/manifests/{digest}"))
         .with("docker-content-digest", digest);
@@ -180,45 +195,53 @@ pub(super) fn delete_manifest(
     Ok(Response::empty(202))
 }
 
-/// Removes a manifest, the tags that name it, and blobs that only it needed.
+/// Removes a manifest with what refers to it: signatures and the like go with their image.
 pub(super) fn remove_manifest(
     world: &mut World,
     ask: &Ask<'_>,
     repository: &str,
     digest: &str,
 ) -> Result<(), Response> {
-    let now = world.now;
-    let registry = ask.registry(world);
-    let own = registry.repositories.get_mut(repository).ok_or_else(|| name_unknown(repository))?;
+    let own = ask.repository(world, repository).ok_or_else(|| name_unknown(repository))?;
     let locked = own.manifests.get(digest).is_some_and(|manifest| !manifest.attributes.may_delete())
         || own.tags.values().any(|tag| tag.digest == digest && !tag.attributes.may_delete());
-    if locked || !own.attributes.may_delete() {
+    // a repository that must not be deleted may still lose images; one that must not be written may not
+    if locked || !own.attributes.write {
         return Err(disallowed());
     }
-    let Some(removed) = own.manifests.remove(digest) else {
+    if !own.manifests.contains_key(digest) {
         let message = format!("manifest sha256 digest {digest:?} is not found");
         return Err(refuse(404, "MANIFEST_UNKNOWN", &message, Value::Null));
-    };
-    own.tags.retain(|_, tag| tag.digest != digest);
-    own.updated = now;
-    // Blobs that no manifest has named yet may belong to a push under way, and stay.
-    let named =
-        |manifest: &Manifest| read(&manifest.bytes, None).map(|document| document.blobs).unwrap_or_default();
-    let kept: Vec<String> = own.manifests.values().flat_map(named).collect();
-    for digest in named(&removed) {
-        if !kept.contains(&digest) {
-            own.blobs.remove(&digest);
-        }
     }
-    if own.manifests.is_empty() {
-        registry.repositories.remove(repository);
+    let mut going = vec![digest.to_owned()];
+    let mut at = 0;
+    while at < going.len() {
+        let subject = going[at].clone();
+        let referring = own.manifests.iter().filter(|(_, it)| it.subject.as_ref() == Some(&subject));
+        let more: Vec<String> =
+            referring.map(|(digest, _)| digest.clone()).filter(|it| !going.contains(it)).collect();
+        going.extend(more);
+        at += 1;
     }
-    registry.tidy();
+    for digest in going {
+        let Some(removed) = trash::remove(world, ask.name, repository, &digest) else { continue };
+        let what = Happening {
+            action: "delete",
+            repository,
+            tag: None,
+            digest: &digest,
+            media_type: &removed.media_type,
+            size: removed.bytes.len(),
+            request: ask.request,
+        };
+        happened(world, ask.name, &what);
+    }
     Ok(())
 }
 
 pub(super) fn tags(world: &World, ask: &Ask<'_>, repository: &str) -> Result<Response, Response> {
-    let own = ask.repository(world, repository).ok_or_else(|| name_unknown(repository))?;
+    let own = ask.repository(world, repository).filter(|own| !own.manifests.is_empty());
+    let own = own.ok_or_else(|| name_unknown(repository))?;
     let listed = own.tags.iter().filter(|(_, tag)| tag.attributes.list).map(|(name, _)| name);
     let (page, next) = page(ask, listed)?;
     let body = json!({"name": repository, "tags": page});
@@ -226,7 +249,7 @@ pub(super) fn tags(world: &World, ask: &Ask<'_>, repository: &str) -> Result<Res
 }
 
 pub(super) fn catalog(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
-    auth::check_catalog(world, ask)?;
+    auth::check_catalog(world, ask, "catalog")?;
     let (page, next) = page(ask, repositories(world, ask).map(|(name, _)| name))?;
     Ok(linked(Response::json(200, &json!({"repositories": page})), next, "/v2/_catalog"))
 }
@@ -283,88 +306,6 @@ pub(super) fn referrers(
 
 pub(super) fn name_unknown(repository: &str) -> Response {
     refuse(404, "NAME_UNKNOWN", "repository name not known to registry", json!({"name": repository}))
-}
-
-/// What a manifest says, as far as a registry looks.
-struct Document {
-    media_type: String,
-    /// Digests of config and layers that must be there.
-    blobs: Vec<String>,
-    /// Digests of manifests that must be there.
-    manifests: Vec<String>,
-    subject: Option<String>,
-    artifact_type: Option<String>,
-}
-
-fn read(bytes: &[u8], content_type: Option<&str>) -> Result<Document, Response> {
-    let invalid = |why: &str| refuse(400, "MANIFEST_INVALID", "manifest invalid", json!({"reason": why}));
-    let document: Value = serde_json::from_slice(bytes).map_err(|e| invalid(&e.to_string()))?;
-    if document["schemaVersion"] != 2 {
-        return Err(invalid("schemaVersion is not 2"));
-    }
-    let said = document["mediaType"].as_str();
-    let sent = content_type.map(|kind| kind.split(';').next().unwrap_or_default().trim());
-    if let (Some(said), Some(sent)) = (said, sent)
-        && said != sent
-    {
-        return Err(invalid(&format!("mediaType is {said}, Content-Type is {sent}")));
-    }
-    let guessed = || if document["manifests"].is_array() { INDEX } else { IMAGE };
-    let media_type = said.or(sent).unwrap_or_else(guessed);
-    let digest = |descriptor: &Value| {
-        descriptor["digest"].as_str().filter(|digest| is_digest(digest)).map(str::to_owned)
-    };
-    let list = |name: &str| document[name].as_array().into_iter().flatten();
-    let all = |entries: Vec<Option<String>>| entries.into_iter().collect::<Option<Vec<_>>>();
-    let (blobs, manifests) = match media_type {
-        IMAGE | DOCKER_IMAGE => {
-            let config = document.get("config").ok_or_else(|| invalid("there is no config"))?;
-            // Layers that are to be fetched elsewhere need not be here.
-            let layers = list("layers").filter(|layer| layer.get("urls").is_none());
-            let blobs = std::iter::once(config).chain(layers).map(digest).collect();
-            (all(blobs).ok_or_else(|| invalid("a descriptor has no sha256 digest"))?, Vec::new())
-        }
-        INDEX | DOCKER_LIST => {
-            if !document["manifests"].is_array() {
-                return Err(invalid("there is no list of manifests"));
-            }
-            let manifests = list("manifests").map(digest).collect();
-            (Vec::new(), all(manifests).ok_or_else(|| invalid("a descriptor has no sha256 digest"))?)
-        }
-        other => return Err(invalid(&format!("{other} is no known type of manifest"))),
-    };
-    let subject = document.get("subject").and_then(digest);
-    let config_type = document["config"]["mediaType"].as_str();
-    let artifact_type = document["artifactType"].as_str().or(config_type).map(str::to_owned);
-    Ok(Document { media_type: media_type.to_owned(), blobs, manifests, subject, artifact_type })
-}
-
-fn check_named(world: &World, ask: &Ask<'_>, repository: &str, document: &Document) -> Result<(), Response> {
-    let own = ask.repository(world, repository);
-    for digest in &document.blobs {
-        if !own.is_some_and(|own| own.blobs.contains(digest)) {
-            let detail = json!({"digest": digest});
-            return Err(refuse(400, "MANIFEST_BLOB_UNKNOWN", "manifest blob unknown to registry", detail));
-        }
-    }
-    for digest in &document.manifests {
-        if !own.is_some_and(|own| own.manifests.contains_key(digest)) {
-            let detail = json!({"digest": digest});
-            return Err(refuse(400, "MANIFEST_BLOB_UNKNOWN", "manifest unknown to registry", detail));
-        }
-    }
-    Ok(())
-}
-
-/// Whether an `Accept` header takes a type; none, and anything with a `*`, takes all.
-fn accepts(accept: Option<&str>, media_type: &str) -> bool {
-    let Some(accept) = accept else { return true };
-    accept.split(',').any(|entry| {
-        let entry = entry.split(';').next().unwrap_or_default().trim();
-        entry.is_empty() || entry.contains('*') || entry.eq_ignore_ascii_case(media_type)
-            // What asks for JSON takes what is JSON.
-            || entry.eq_ignore_ascii_case("application/json")
-    })
 }
 
 enum Range {

@@ -4,7 +4,9 @@
 //! - this file: what a registry holds, who is asked what.
 //! - [`auth`]: the exchange of tokens, and what they allow.
 //! - [`uploads`]: blobs on their way in, in one piece, in chunks, or mounted from next door.
+//! - [`document`]: what a manifest says.
 //! - [`content`]: blobs, manifests, tags, referrers, lists.
+//! - [`trash`]: what was deleted and can come back, and what goes when nobody names it any more.
 //! - [`own`]: Azure's own `/acr/v1` interface, which its command line uses.
 //!
 //! Sources: the OCI distribution specification 1.1; `learn.microsoft.com/rest/api/containerregistry`;
@@ -12,23 +14,28 @@
 
 mod auth;
 mod content;
+mod document;
 mod own;
 #[cfg(test)]
 mod tests;
+mod trash;
 mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::arm::Resource;
 use super::http::{Body, Segment, base64_bytes, decode};
+use super::network::cidr::Cidr;
+use super::registry_account::Import;
 use super::{Method, Request, Response, World};
 
-pub(crate) use self::auth::{Deed, admin, may};
-pub(crate) use self::uploads::{COMPLETE_SHA256, completing};
+pub(crate) use self::auth::{Deed, admin, may, may_with_password};
+pub(crate) use self::trash::policies_changed;
+pub(crate) use self::uploads::{COMPLETE_SHA256, Looked, PLATFORM, looked};
 
 /// What the registries hold, by name in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +49,9 @@ struct Registry {
     blobs: BTreeMap<String, Blob>,
     repositories: BTreeMap<String, Repository>,
     uploads: BTreeMap<String, Upload>,
+    /// By repository: what was deleted under the soft-delete policy.
+    #[serde(default)]
+    trash: BTreeMap<String, trash::Trash>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,7 +110,15 @@ pub(crate) struct Manifest {
     /// What it refers to as a whole: signatures and bills of material name an image so.
     subject: Option<String>,
     artifact_type: Option<String>,
+    /// `linux/amd64`, as its config says.
+    #[serde(default)]
+    platform: Option<String>,
     created: Timestamp,
+    #[serde(default)]
+    updated: Timestamp,
+    /// Since when no tag names it, where the registry lets such manifests go after a while.
+    #[serde(default)]
+    untagged: Option<Timestamp>,
     #[serde(default)]
     attributes: Attributes,
 }
@@ -131,6 +149,13 @@ pub enum Event {
         /// The upload.
         upload: String,
     },
+    /// What was deleted or has no tag any more may be due to go for good.
+    Purge {
+        /// The registry's name.
+        registry: String,
+    },
+    /// An image comes in from another registry.
+    Imported(Import),
 }
 
 pub(super) fn fire(world: &mut World, event: Event) {
@@ -140,7 +165,75 @@ pub(super) fn fire(world: &mut World, event: Event) {
                 registry.uploads.remove(&upload);
             }
         }
+        Event::Purge { registry } => trash::purge(world, &registry),
+        Event::Imported(copy) => copy_image(world, &copy),
     }
+}
+
+/// Lets an image come in from another registry after a while.
+pub(crate) fn import(world: &mut World, copy: Import, after: SignedDuration) {
+    if after.is_zero() {
+        copy_image(world, &copy);
+    } else {
+        world.later(after, super::Event::Registry(Event::Imported(copy)));
+    }
+}
+
+/// Copies a manifest with all it names; what has gone since is not copied.
+fn copy_image(world: &mut World, copy: &Import) {
+    let (from, repository, digest) = &copy.from;
+    let now = world.now;
+    let mut manifests: Vec<(String, Manifest)> = Vec::new();
+    let mut blobs: BTreeMap<String, Blob> = BTreeMap::new();
+    let Some(source) = world.registries.registries.get(from) else { return };
+    let Some(own) = source.repositories.get(repository) else { return };
+    let mut wanted = vec![digest.clone()];
+    while let Some(digest) = wanted.pop() {
+        let Some(manifest) = own.manifests.get(&digest) else { continue };
+        let Ok(document) = document::read(&manifest.bytes, None) else { continue };
+        for blob in document.blobs {
+            if let Some(found) = source.blobs.get(&blob) {
+                blobs.insert(blob, found.clone());
+            }
+        }
+        wanted.extend(document.manifests);
+        manifests.push((digest, manifest.clone()));
+    }
+    let target = world.registries.registries.entry(copy.to.clone()).or_default();
+    for (repository, tag) in &copy.targets {
+        for (digest, blob) in &blobs {
+            target.blobs.entry(digest.clone()).or_insert_with(|| blob.clone());
+        }
+        let own = target.make(repository, now);
+        own.updated = now;
+        own.blobs.extend(blobs.keys().cloned());
+        for (digest, manifest) in &manifests {
+            let fresh = Manifest {
+                created: now,
+                updated: now,
+                untagged: None,
+                attributes: Attributes::default(),
+                ..manifest.clone()
+            };
+            own.manifests.entry(digest.clone()).or_insert(fresh);
+        }
+        if let Some(tag) = tag {
+            own.point(tag, digest, now);
+        }
+    }
+}
+
+/// The digest that a tag or digest of a registry's repository leads to.
+pub(crate) fn digest_named(world: &World, name: &str, repository: &str, reference: &str) -> Option<String> {
+    world.registries.manifest(name, repository, reference).map(|(digest, _)| digest.to_owned())
+}
+
+/// Bytes that a registry keeps, each blob once.
+pub(crate) fn size(world: &World, name: &str) -> u64 {
+    let Some(registry) = world.registries.registries.get(&name.to_ascii_lowercase()) else { return 0 };
+    let blobs: u64 = registry.blobs.values().map(|blob| blob.size).sum();
+    let manifests = registry.repositories.values().flat_map(|repository| repository.manifests.values());
+    blobs + manifests.map(|manifest| manifest.bytes.len() as u64).sum::<u64>()
 }
 
 impl State {
@@ -194,7 +287,6 @@ fn refuse(status: u16, code: &str, message: &str, detail: Value) -> Response {
         error["detail"] = detail;
     }
     Response::json(status, &json!({"errors": [error]}))
-        .with("docker-distribution-api-version", "registry/2.0")
 }
 
 /// One request to a registry.
@@ -208,10 +300,19 @@ struct Ask<'a> {
 }
 
 pub(super) fn handle(world: &mut World, name: &str, request: &Request) -> Response {
+    let answer = answer(world, name, request).unwrap_or_else(|refused| refused);
+    answer.with("docker-distribution-api-version", "registry/2.0").with("x-content-type-options", "nosniff")
+}
+
+fn answer(world: &mut World, name: &str, request: &Request) -> Result<Response, Response> {
     let Some(resource) = resource(world, name) else {
         let message = format!("There is no registry {name}.");
-        return refuse(404, "NAME_UNKNOWN", &message, Value::Null);
+        return Err(refuse(404, "NAME_UNKNOWN", &message, Value::Null));
     };
+    if !admits(resource) {
+        let message = "client with IP '127.0.0.1' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.";
+        return Err(refuse(403, "DENIED", message, Value::Null));
+    }
     let ask = Ask {
         name,
         scope: resource.id.to_string(),
@@ -219,7 +320,7 @@ pub(super) fn handle(world: &mut World, name: &str, request: &Request) -> Respon
         request,
     };
     let path = decode(&request.path);
-    let answer = match path.as_str() {
+    match path.as_str() {
         "/oauth2/exchange" => auth::exchange(world, &ask),
         "/oauth2/token" => auth::token(world, &ask),
         "/v2" | "/v2/" => auth::enter(world, &ask).map(|()| Response::json(200, &json!({}))),
@@ -229,11 +330,23 @@ pub(super) fn handle(world: &mut World, name: &str, request: &Request) -> Respon
             (_, Some(rest)) => own::handle(world, &ask, rest.trim_end_matches('/')),
             _ => Err(refuse(404, "NOT_FOUND", "There is nothing at this path.", Value::Null)),
         },
+    }
+}
+
+/// Whether the registry's firewall lets this machine in.
+fn admits(registry: &Resource) -> bool {
+    let properties = registry.properties();
+    let rules = &properties["networkRuleSet"];
+    let listed = || {
+        let ranges = rules["ipRules"].as_array().into_iter().flatten();
+        ranges.filter_map(|rule| rule["value"].as_str()).any(has_loopback)
     };
-    answer
-        .unwrap_or_else(|refused| refused)
-        .with("docker-distribution-api-version", "registry/2.0")
-        .with("x-content-type-options", "nosniff")
+    properties["publicNetworkAccess"] != "Disabled" && (rules["defaultAction"] != "Deny" || listed())
+}
+
+fn has_loopback(range: &str) -> bool {
+    let parsed = |text: &str| Cidr::parse(text).map(|(block, _)| block);
+    matches!((parsed(range), parsed("127.0.0.1/32")), (Some(range), Some(own)) if range.contains(&own))
 }
 
 /// `<repository>/(manifests|blobs|tags|referrers)/…`.
@@ -266,7 +379,10 @@ fn distribution(world: &mut World, ask: &Ask<'_>, rest: &str) -> Result<Response
         Method::Delete => Deed::Delete,
         _ => Deed::Push,
     };
-    auth::check(world, ask, &repository, deed)?;
+    // whoever may see what is told of images may list their tags too
+    if !(matches!(what, What::Tags) && auth::allowed(world, ask, &repository, Deed::ReadMetadata)) {
+        auth::check(world, ask, &repository, deed)?;
+    }
     match (what, method) {
         (What::Uploads, Method::Post) => uploads::begin(world, ask, &repository),
         (What::Upload(id), Method::Patch) => uploads::append(world, ask, &repository, id),
@@ -300,7 +416,7 @@ enum What<'a> {
 }
 
 /// `[a-z0-9]+([._-]+[a-z0-9]+)*` between slashes, at most 255 characters.
-fn is_repository(name: &str) -> bool {
+pub(crate) fn is_repository(name: &str) -> bool {
     let alphanumeric = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let part = |part: &str| {
         let bytes = part.as_bytes();
@@ -316,7 +432,7 @@ fn is_repository(name: &str) -> bool {
 }
 
 /// `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
-fn is_tag(tag: &str) -> bool {
+pub(crate) fn is_tag(tag: &str) -> bool {
     let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     let bytes = tag.as_bytes();
     bytes.len() <= 128
@@ -380,6 +496,28 @@ impl Registry {
     fn tidy(&mut self) {
         let named: BTreeSet<&String> =
             self.repositories.values().flat_map(|repository| &repository.blobs).collect();
-        self.blobs.retain(|digest, _| named.contains(digest));
+        let kept = self.trash.values().flat_map(trash::Trash::blobs).collect::<BTreeSet<String>>();
+        self.blobs.retain(|digest, _| named.contains(digest) || kept.contains(digest));
+    }
+}
+
+impl Repository {
+    /// Lets a tag name a manifest, and returns what it named before.
+    fn point(&mut self, tag: &str, digest: &str, now: Timestamp) -> Option<String> {
+        if let Some(manifest) = self.manifests.get_mut(digest) {
+            manifest.untagged = None;
+        }
+        match self.tags.get_mut(tag) {
+            Some(tag) => {
+                tag.updated = now;
+                Some(std::mem::replace(&mut tag.digest, digest.to_owned()))
+            }
+            None => {
+                let attributes = Attributes::default();
+                let new = Tag { digest: digest.to_owned(), created: now, updated: now, attributes };
+                self.tags.insert(tag.to_owned(), new);
+                None
+            }
+        }
     }
 }

@@ -4,17 +4,20 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::auth::{self, Deed};
-use super::{Ask, Attributes, Manifest, Repository, Tag, content, disallowed, is_digest, refuse};
+use super::{Ask, Attributes, Manifest, Repository, Tag, content, disallowed, is_digest, refuse, trash};
 use crate::world::arm::stamp;
 use crate::world::{Method, Response, World};
 
 pub(super) fn handle(world: &mut World, ask: &Ask<'_>, rest: &str) -> Result<Response, Response> {
     let method = ask.request.method;
     if rest == "_catalog" {
-        auth::check_catalog(world, ask)?;
+        auth::check_catalog(world, ask, "catalog")?;
         let (page, next) = content::page(ask, content::repositories(world, ask).map(|(name, _)| name))?;
         let body = json!({"repositories": page});
         return Ok(content::linked(Response::json(200, &body), next, "/acr/v1/_catalog"));
+    }
+    if let Some(rest) = rest.strip_prefix("_deleted/") {
+        return trash::handle(world, ask, rest);
     }
     let segments: Vec<&str> = rest.split('/').collect();
     let (name, what) = match segments.as_slice() {
@@ -28,10 +31,7 @@ pub(super) fn handle(world: &mut World, ask: &Ask<'_>, rest: &str) -> Result<Res
         Method::Patch => Deed::WriteMetadata,
         _ => Deed::ReadMetadata,
     };
-    // whoever may pull a thing may also see what it is
-    if deed != Deed::ReadMetadata || !auth::allowed(world, ask, &repository, Deed::Pull) {
-        auth::check(world, ask, &repository, deed)?;
-    }
+    auth::check(world, ask, &repository, deed)?;
     let own = ask.repository(world, &repository).ok_or_else(|| content::name_unknown(&repository))?;
     let named = json!({"registry": ask.service, "imageName": repository});
     let with = |name: &str, value: Value| {
@@ -77,22 +77,22 @@ pub(super) fn handle(world: &mut World, ask: &Ask<'_>, rest: &str) -> Result<Res
             }
             let manifests: Vec<String> = own.manifests.keys().cloned().collect();
             let tags: Vec<String> = own.tags.keys().cloned().collect();
+            for digest in &manifests {
+                trash::remove(world, ask.name, &repository, digest);
+            }
             let registry = ask.registry(world);
             registry.repositories.remove(&repository);
             registry.tidy();
             Ok(Response::json(202, &json!({"manifestsDeleted": manifests, "tagsDeleted": tags})))
         }
         (Method::Delete, Some(("_tags", Some(name)))) => {
-            if own.tags.get(name).is_some_and(|tag| !tag.attributes.may_delete())
-                || !own.attributes.may_delete()
-            {
+            if own.tags.get(name).is_some_and(|tag| !tag.attributes.may_delete()) || !own.attributes.write {
                 return Err(disallowed());
             }
             let own = ask.registry(world).repositories.get_mut(&repository);
-            match own.and_then(|own| own.tags.remove(name)) {
-                Some(_) => Ok(Response::empty(202)),
-                None => Err(tag_unknown(name)),
-            }
+            let removed = own.and_then(|own| own.tags.remove(name)).ok_or_else(|| tag_unknown(name))?;
+            trash::untagged(world, ask.name, &repository, &removed.digest, Some(name));
+            Ok(Response::empty(202))
         }
         (Method::Delete, Some(("_manifests", Some(digest)))) if is_digest(digest) => {
             content::remove_manifest(world, ask, &repository, digest)?;
@@ -163,7 +163,15 @@ fn lock(
             _ => {}
         }
     }
-    own.updated = now;
+    match &what {
+        Some((kind, Some(one))) if kind == "_tags" => {
+            own.tags.entry(one.clone()).and_modify(|tag| tag.updated = now);
+        }
+        Some((_, Some(one))) => {
+            own.manifests.entry(one.clone()).and_modify(|manifest| manifest.updated = now);
+        }
+        _ => own.updated = now,
+    }
     let own = ask.repository(world, repository).ok_or_else(|| content::name_unknown(repository))?;
     let mut body = json!({"registry": ask.service, "imageName": repository});
     match what {
@@ -204,13 +212,29 @@ fn describe_manifest(own: &Repository, digest: &str, manifest: &Manifest) -> Val
     let tags: Vec<&String> =
         own.tags.iter().filter(|(_, tag)| tag.digest == digest).map(|(name, _)| name).collect();
     let document: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
-    let descriptors = document["layers"].as_array().into_iter().flatten().chain(document.get("config"));
-    let size: u64 = descriptors.filter_map(|descriptor| descriptor["size"].as_u64()).sum();
-    json!({
+    let list = |name: &str| document[name].as_array().cloned().unwrap_or_default();
+    let sizes = list("layers").into_iter().chain(document.get("config").cloned());
+    let size: u64 = sizes.filter_map(|descriptor| descriptor["size"].as_u64()).sum();
+    let mut shown = json!({
         "digest": digest, "imageSize": size, "createdTime": stamp(manifest.created),
-        "lastUpdateTime": stamp(manifest.created), "mediaType": manifest.media_type,
+        "lastUpdateTime": stamp(manifest.updated), "mediaType": manifest.media_type,
         "tags": tags, "changeableAttributes": changeable(manifest.attributes),
-    })
+    });
+    if let Some(kind) = document["config"].get("mediaType") {
+        shown["configMediaType"] = kind.clone();
+    }
+    if let Some((os, architecture)) = manifest.platform.as_deref().and_then(|it| it.split_once('/')) {
+        shown["os"] = json!(os);
+        shown["architecture"] = json!(architecture);
+    }
+    if document["manifests"].is_array() {
+        let child = |entry: &Value| {
+            json!({"digest": entry["digest"], "architecture": entry["platform"]["architecture"],
+                   "os": entry["platform"]["os"]})
+        };
+        shown["references"] = list("manifests").iter().map(child).collect();
+    }
+    shown
 }
 
 fn tag_unknown(name: &str) -> Response {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::auth::{self, Deed};
 use super::{Ask, Blob, Event, Upload, is_digest, is_repository, refuse};
 use crate::world::http::Segment;
-use crate::world::{Method, Request, Response, World};
+use crate::world::{Body, Method, Request, Response, World};
 
 /// Header that the front sets on a request that completes an upload: hex SHA-256 of all its pieces together, which
 /// the world cannot read.
@@ -97,16 +97,34 @@ pub(super) fn cancel(
     Ok(Response::empty(204))
 }
 
-/// Pieces that came before, when `request` completes an upload that its sender may complete as far as can be told
-/// from outside; the front hashes them together with its body.
-pub(crate) fn completing(world: &World, name: &str, request: &Request) -> Option<Vec<Segment>> {
-    request.query("digest")?;
+/// Header that the front sets on a manifest: `os/architecture` of the image, as the config that it names says.
+pub(crate) const PLATFORM: &str = "x-landfall-platform";
+
+/// What the front looks at before the world sees a request: content, which the world cannot read.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// Pieces that came before, when the request completes an upload: hashed together with its body.
+    Whole(Vec<Segment>),
+    /// The config that a manifest names.
+    Config(Vec<Segment>),
+}
+
+/// What the front is to look at for a request that its sender may make as far as can be told from outside.
+pub(crate) fn looked(world: &World, name: &str, request: &Request) -> Option<Looked> {
+    let completes = request.query("digest").is_some();
     match request.method {
-        Method::Post => Some(Vec::new()),
-        Method::Put => {
+        Method::Post if completes => Some(Looked::Whole(Vec::new())),
+        Method::Put if completes => {
             let (_, id) = request.path.rsplit_once("/blobs/uploads/")?;
             let upload = world.registries.registries.get(name)?.uploads.get(id)?;
-            Some(upload.segments.clone())
+            Some(Looked::Whole(upload.segments.clone()))
+        }
+        Method::Put => {
+            let (repository, _) = request.path.strip_prefix("/v2/")?.rsplit_once("/manifests/")?;
+            let Body::Bytes(manifest) = &request.body else { return None };
+            let manifest: Value = serde_json::from_slice(manifest).ok()?;
+            let config = manifest["config"]["digest"].as_str()?;
+            world.registries.blob(name, repository, config).map(|segments| Looked::Config(segments.to_vec()))
         }
         _ => None,
     }

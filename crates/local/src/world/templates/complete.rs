@@ -38,7 +38,8 @@ pub fn absent(world: &World, deployment: &Deployment, more: &BTreeSet<String>) -
         .below(&scope)
         .map(|(_, resource)| resource)
         .filter(|resource| matches!(resource.id.stretches.as_slice(), [own] if own.parts.len() == 1))
-        .filter(|resource| !resource.kind.eq_ignore_ascii_case("Microsoft.Authorization/locks"))
+        // what is nowhere (locks, assignments) is not tracked, and stays
+        .filter(|resource| !resource.location().is_empty())
         .filter(|resource| !kept.contains(&resource.id.key()))
         .map(|resource| resource.id.clone())
         .collect()

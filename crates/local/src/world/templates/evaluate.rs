@@ -7,16 +7,26 @@ use serde_json::{Map, Value, json};
 
 use super::expression::{self, Expression, Text};
 use super::functions::{self, expects, int, list, member, text};
-use super::{dates, scopes};
+use super::{dates, links, scopes};
 use crate::world::arm::id::Id;
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{self, Caller, subscriptions};
-use crate::world::{Method, World};
+use crate::world::{Method, World, management_groups};
 
 /// Most turns of a loop.
 pub const COPY_MAX: i64 = 800;
 /// Deepest nesting of user functions, variables and lambdas.
 const DEPTH_MAX: usize = 64;
+/// Zones of a region that has any.
+const ZONES: i64 = 3;
+/// Namespaces whose types are in no zone.
+const ZONELESS: &[&str] = &[
+    "Microsoft.Authorization",
+    "Microsoft.Cdn",
+    "Microsoft.Insights",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.Resources",
+];
 
 /// Why an evaluation ended without a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,11 +77,15 @@ pub struct Frame {
     pub targets: Vec<Target>,
     /// Places in `targets` by symbolic name, lower case.
     pub symbols: BTreeMap<String, Vec<usize>>,
+    /// What relative links start from.
+    pub base: Option<links::Origin>,
+    /// Linked content at hand.
+    pub texts: Arc<links::Texts>,
 }
 
 impl Frame {
     /// The frame whose parameters, variables and functions expressions see.
-    fn lexical(&self) -> &Frame {
+    pub fn lexical(&self) -> &Frame {
         match &self.outer {
             Some(outer) => outer.lexical(),
             None => self,
@@ -364,7 +378,7 @@ impl<'a> Machine<'a> {
             "copyindex" => self.copy_index(a),
             "newguid" | "utcnow" if self.phase != Phase::Defaults => Err(Stop::Text(format!(
                 "The template function '{name}' is not expected at this location. It can only be used in the default \
-                 value of a parameter."
+                 value of a parameter. Please see https://aka.ms/arm-template-expressions for usage details."
             ))),
             "newguid" => {
                 many(0, 0)?;
@@ -382,8 +396,7 @@ impl<'a> Machine<'a> {
             "deployer" => {
                 many(0, 0)?;
                 Ok(json!({
-                    "objectId": frame.caller.object_id, "tenantId": self.world.config.tenant,
-                    "clientId": frame.caller.client_id, "userPrincipalName": "",
+                    "objectId": frame.caller.object_id, "tenantId": self.world.config.tenant, "userPrincipalName": "",
                 }))
             }
             "environment" => {
@@ -392,7 +405,9 @@ impl<'a> Machine<'a> {
             }
             "subscription" => {
                 many(0, 0)?;
-                let id = frame.lexical().scope.subscription.clone().unwrap_or_default();
+                let place = "a deployment to a subscription or a resource group";
+                let id = frame.lexical().scope.subscription.clone();
+                let id = id.ok_or_else(|| misplaced("SUBSCRIPTION", place))?;
                 Ok(json!({
                     "id": format!("/subscriptions/{id}"), "subscriptionId": id,
                     "tenantId": self.world.config.tenant, "displayName": "Local Azure",
@@ -407,11 +422,9 @@ impl<'a> Machine<'a> {
             }
             "resourcegroup" => {
                 many(0, 0)?;
-                let group = frame.lexical().scope.group_id().ok_or_else(|| {
-                    "The template function 'RESOURCEGROUP' is not expected at this location. The function can only be \
-                     used in a deployment to a resource group."
-                        .to_owned()
-                })?;
+                let group = frame.lexical().scope.group_id();
+                let group =
+                    group.ok_or_else(|| misplaced("RESOURCEGROUP", "a deployment to a resource group"))?;
                 match self.world.arm.find(&group.key()) {
                     Some(found) => Ok(arm::groups::show(found)),
                     None => Err(Stop::Refused(Refusal::missing(
@@ -420,15 +433,20 @@ impl<'a> Machine<'a> {
                     ))),
                 }
             }
-            "managementgroup" => Err(Stop::Text(
-                "The template function 'managementGroup' is not expected at this location. There are no management \
-                 groups here."
-                    .into(),
-            )),
+            "managementgroup" => {
+                many(0, 0)?;
+                management_groups::name_of(&frame.lexical().scope)
+                    .and_then(|group| management_groups::function(self.world, group))
+                    .ok_or_else(|| misplaced("MANAGEMENTGROUP", "a deployment to a management group"))
+            }
             "resourceid" => Ok(scopes::resource_id(&frame.lexical().scope, name, a)?),
-            "subscriptionresourceid" => Ok(scopes::subscription_resource_id(&frame.lexical().scope, name, a)?),
+            "subscriptionresourceid" => {
+                Ok(scopes::subscription_resource_id(&frame.lexical().scope, name, a)?)
+            }
             "tenantresourceid" => Ok(scopes::tenant_resource_id(name, a)?),
-            "managementgroupresourceid" => Ok(scopes::management_group_resource_id(name, a)?),
+            "managementgroupresourceid" => {
+                Ok(scopes::management_group_resource_id(&frame.lexical().scope, name, a)?)
+            }
             "extensionresourceid" => Ok(scopes::extension_resource_id(name, a)?),
             "providers" => {
                 many(1, 2)?;
@@ -437,7 +455,8 @@ impl<'a> Machine<'a> {
                 let Some(kind) = a.get(1) else { return Ok(found) };
                 let kind = text(name, kind)?;
                 let types = found["resourceTypes"].as_array().cloned().unwrap_or_default();
-                let is = |it: &&Value| it["resourceType"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(kind));
+                let is =
+                    |it: &&Value| it["resourceType"].as_str().is_some_and(|it| it.eq_ignore_ascii_case(kind));
                 types.iter().find(is).cloned().ok_or_else(|| {
                     Stop::Text(format!("The resource type '{kind}' could not be found in the provider."))
                 })
@@ -448,9 +467,28 @@ impl<'a> Machine<'a> {
                 if !subscriptions::is_region(&subscriptions::normal(region)) {
                     return Err(Stop::Text(format!("The location '{region}' is not a known location.")));
                 }
-                let count = a.get(3).map(|it| int(name, it)).transpose()?.unwrap_or(1).clamp(0, 3);
-                let offset = a.get(4).map(|it| int(name, it)).transpose()?.unwrap_or(0).clamp(0, 2);
-                Ok((0..count).map(|at| json!(((offset + at) % 3 + 1).to_string())).collect())
+                let namespace = text(name, &a[0])?;
+                let count = a.get(3).map(|it| int(name, it)).transpose()?.unwrap_or(1);
+                let offset = a.get(4).map(|it| int(name, it)).transpose()?.unwrap_or(0);
+                if !(0..=ZONES).contains(&count) || !(0..ZONES).contains(&offset) {
+                    return Err(Stop::Text(format!(
+                        "The template function '{name}' is asked for '{count}' zones from offset '{offset}': the location \
+                         '{region}' has '{ZONES}'. Please see https://aka.ms/arm-resource-functions/#{lower} for usage details."
+                    )));
+                }
+                let zonal = subscriptions::has_zones(&subscriptions::normal(region))
+                    && !ZONELESS.iter().any(|it| it.eq_ignore_ascii_case(namespace));
+                let count = if zonal { count } else { 0 };
+                Ok((0..count).map(|at| json!(((offset + at) % ZONES + 1).to_string())).collect())
+            }
+            "tologicalzone" | "tophysicalzone" => {
+                many(3, 3)?;
+                zone_of(name, lower == "tologicalzone", text(name, &a[1])?, &a[2])
+            }
+            "tologicalzones" | "tophysicalzones" => {
+                many(3, 3)?;
+                let (region, zones) = (text(name, &a[1])?, list(name, &a[2])?);
+                zones.iter().map(|zone| zone_of(name, lower == "tologicalzones", region, zone)).collect()
             }
             "reference" => {
                 many(1, 3)?;
@@ -476,7 +514,9 @@ impl<'a> Machine<'a> {
                 many(2, 3)?;
                 self.list(name, a)
             }
-            _ => Err(Stop::Text(format!("The template function '{name}' is not valid. Please see https://aka.ms/arm-functions for usage details."))),
+            _ => Err(Stop::Text(format!(
+                "The template function '{name}' is not valid. Please see https://aka.ms/arm-functions for usage details."
+            ))),
         }
     }
 
@@ -765,11 +805,22 @@ impl<'a> Machine<'a> {
             return Ok(found.get("properties").cloned().unwrap_or(found));
         }
         let own = Id::parse(&id).unwrap_or_default();
-        found["apiVersion"] = json!(version);
-        found["resourceId"] = json!(own.to_string());
-        found["subscriptionId"] = json!(own.subscription);
-        found["resourceGroupName"] = json!(own.group);
-        found["scope"] = json!("");
+        let deployed = self.frame.targets.iter().any(|target| target.id.key() == own.key());
+        for (key, value) in [
+            ("apiVersion", json!(version)),
+            ("subscriptionId", json!(own.subscription)),
+            ("resourceGroupName", json!(own.group)),
+            ("resourceId", json!(format!("{}/{}", own.kind(), own.full_name()))),
+            ("referenceApiVersion", json!(version)),
+            ("condition", json!(true)),
+            ("isConditionTrue", json!(true)),
+            ("isTemplateResource", json!(deployed)),
+            ("isAction", json!(false)),
+            ("provisioningOperation", json!(if deployed { "Create" } else { "Read" })),
+            ("scope", json!("")),
+        ] {
+            found[key] = value;
+        }
         Ok(found)
     }
 
@@ -794,8 +845,53 @@ impl Frame {
     }
 }
 
+/// Functions, by lower-case name, that need more than their arguments' values.
+const SPECIAL: &[&str] = &[
+    "and",
+    "coalesce",
+    "copyindex",
+    "deployer",
+    "deployment",
+    "environment",
+    "extensionresourceid",
+    "filter",
+    "groupby",
+    "if",
+    "lambda",
+    "lambdavariables",
+    "managementgroup",
+    "managementgroupresourceid",
+    "map",
+    "mapvalues",
+    "newguid",
+    "or",
+    "parameters",
+    "pickzones",
+    "providers",
+    "reduce",
+    "resourcegroup",
+    "resourceid",
+    "sort",
+    "subscription",
+    "subscriptionresourceid",
+    "tenant",
+    "tenantresourceid",
+    "tologicalzone",
+    "tologicalzones",
+    "toobject",
+    "tophysicalzone",
+    "tophysicalzones",
+    "utcnow",
+    "variables",
+];
+
+/// Whether a function by a lower-case name needs more than its arguments' values.
+pub fn is_special(lower: &str) -> bool {
+    SPECIAL.contains(&lower)
+}
+
 /// Whether a function asks about what is deployed.
-fn is_runtime(name: &str) -> bool {
+pub fn is_runtime(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     lower == "reference" || lower == "references" || is_list(&lower)
 }
@@ -803,6 +899,29 @@ fn is_runtime(name: &str) -> bool {
 /// `listKeys`, `listSecrets`, …
 fn is_list(lower: &str) -> bool {
     lower.starts_with("list") && lower.len() >= 4 && !lower.contains('.')
+}
+
+/// ARM's sentence for a function of a scope that is not deployed to.
+fn misplaced(name: &str, place: &str) -> Stop {
+    Stop::Text(format!(
+        "The template function '{name}' is not expected at this location. The function can only be used in {place}. \
+         Please see https://aka.ms/arm-template-expressions for usage details."
+    ))
+}
+
+/// `toLogicalZone`, `toPhysicalZone`: zone `1` of a subscription is `REGION-az1` here.
+fn zone_of(name: &str, to_logical: bool, region: &str, zone: &Value) -> Outcome {
+    let (region, zone) = (subscriptions::normal(region), text(name, zone)?);
+    let known = (1..=ZONES).map(|at| (at.to_string(), format!("{region}-az{at}")));
+    let mut known = known.filter(|_| subscriptions::has_zones(&region));
+    let found = if to_logical {
+        known.find(|(_, physical)| physical.eq_ignore_ascii_case(zone)).map(|(logical, _)| logical)
+    } else {
+        known.find(|(logical, _)| logical == zone).map(|(_, physical)| physical)
+    };
+    found.map(Value::String).ok_or_else(|| {
+        Stop::Text(format!("The template function '{name}': the location '{region}' has no zone '{zone}'."))
+    })
 }
 
 /// Whether a `copy` is one of properties or variables.

@@ -69,6 +69,16 @@ static FUNCTIONS: &[Row] = &[
             other => return Err(expects("first", "array or string", other)),
         })
     }),
+    ("flatten", 1, 1, |a| {
+        let mut flat = Vec::new();
+        for part in list("flatten", &a[0])? {
+            match part {
+                Value::Array(items) => flat.extend(items.iter().cloned()),
+                other => return Err(expects("flatten", "array of arrays", other)),
+            }
+        }
+        Ok(Value::Array(flat))
+    }),
     ("float", 1, 1, |a| {
         match &a[0] {
         Value::Number(number) => Ok(json!(number.as_f64())),
@@ -296,6 +306,11 @@ pub fn call(name: &str, arguments: &[Value]) -> Option<Outcome> {
         Ok(()) => body(arguments),
         Err(why) => Err(why),
     })
+}
+
+/// Whether there is a function by a lower-case name.
+pub fn is_known(lower: &str) -> bool {
+    FUNCTIONS.iter().any(|row| row.0 == lower)
 }
 
 /// Refuses too few or too many arguments.
@@ -734,8 +749,7 @@ fn grouped(number: f64, digits: usize) -> String {
     if number < 0.0 { format!("-{out}") } else { out }
 }
 
-/// 13 letters and digits that follow from a text. Azure does not publish its own hash: the form, the alphabet and
-/// that it is the same for the same text are documented, which letters come out is not.
+/// 13 letters and digits that follow from a text: Azure's own, a 64-bit hash of the Murmur family in base 32.
 pub fn unique(text: &str) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut hash = murmur(text.as_bytes());
@@ -747,7 +761,7 @@ pub fn unique(text: &str) -> String {
     out
 }
 
-/// A 64-bit hash of the Murmur family.
+/// `ComputeMurmurHash64` as Azure's deployment engine has it.
 fn murmur(data: &[u8]) -> u64 {
     const ONE: u32 = 0x239b_961b;
     const TWO: u32 = 0xab0e_9789;

@@ -1,17 +1,22 @@
-//! Template deployments: `Microsoft.Resources/deployments` at resource groups and subscriptions. In reading order:
+//! Template deployments: `Microsoft.Resources/deployments` at resource groups, subscriptions, management groups and
+//! the tenant. In reading order:
 //!
 //! - [`json`], [`expression`]: what clients send, and the language in its strings.
 //! - [`functions`], [`dates`], [`networks`], [`scopes`]: functions that follow from their arguments alone.
 //! - [`evaluate`]: parameters, variables, loops, lambdas, and the functions that ask the world.
+//! - [`check`]: what can be said of expressions before they have values.
 //! - [`template`]: shape, parameters and resources of a template in the order of their needs; [`secrets`]: parameters
 //!   that refer to a vault.
 //! - [`prepare`]: from a request to a deployment that may run; [`preflight`]: what is refused before anything is made.
 //! - [`run`]: a deployment step by step; [`nested`]: deployments inside deployments; [`complete`]: what complete mode
 //!   deletes.
+//! - [`links`]: templates that are named instead of brought; [`specs`]: template specs; [`stacks`]: deployments whose
+//!   resources are remembered.
 //! - [`what_if`], [`export`]: the difference it would make, and templates of what is there.
 //!
 //! This file has the state and the requests.
 
+mod check;
 mod complete;
 mod dates;
 mod evaluate;
@@ -19,6 +24,7 @@ mod export;
 mod expression;
 mod functions;
 mod json;
+pub(crate) mod links;
 mod nested;
 mod networks;
 mod preflight;
@@ -26,6 +32,8 @@ mod prepare;
 mod run;
 mod scopes;
 mod secrets;
+pub mod specs;
+mod stacks;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -46,11 +54,13 @@ use super::arm::gate::authorize;
 use super::arm::id::{Id, Path, decode};
 use super::arm::refusal::Refusal;
 use super::arm::{self, Answer, Ask, Caller, groups, lists, locks, operations, stamp};
-use super::{Body, Method, Plane, Request, Response, World};
+use super::{Body, Method, Plane, Request, Response, World, management_groups};
 
 /// A scope keeps so many deployments; at [`HISTORY_HIGH`] the oldest go until [`HISTORY_LOW`] are left.
 const HISTORY_HIGH: usize = 775;
 const HISTORY_LOW: usize = 750;
+/// Most deployments in a scope's history.
+const HISTORY_MAX: usize = 800;
 
 /// Deployments, and what they wait for.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -62,6 +72,9 @@ pub struct State {
     /// What expressions see, by deployment; made again when it is not there.
     #[serde(skip)]
     frames: BTreeMap<String, Arc<Frame>>,
+    /// Blobs that links of the request lead to and that did not come with it.
+    #[serde(skip)]
+    pub wanted: links::Wanted,
 }
 
 /// Something that happens to a deployment by itself.
@@ -69,6 +82,8 @@ pub struct State {
 pub enum Event {
     /// It begins, or a node may be tried again.
     Step(String),
+    /// A deployment stack takes its next step.
+    Stack(String),
 }
 
 /// A value that must not be printed: it may hold secure parameters.
@@ -80,6 +95,17 @@ impl<T> std::fmt::Debug for Sealed<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
     }
+}
+
+/// `onErrorDeployment`: an earlier deployment that is deployed again on failure.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rescue {
+    /// `LastSuccessful` or `SpecificDeployment`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it was begun.
+    pub begun: bool,
 }
 
 /// One deployment.
@@ -125,6 +151,24 @@ pub struct Deployment {
     pub deletions: Vec<complete::Deletion>,
     /// Name of the operation that clients follow.
     pub operation: String,
+    /// Where the template came from, when it was linked.
+    #[serde(default)]
+    pub link: Sealed<Option<links::Origin>>,
+    /// Linked content that came with the request, for what is nested.
+    #[serde(default)]
+    pub texts: Sealed<links::Texts>,
+    /// Values of secure outputs.
+    #[serde(default)]
+    pub secure: Sealed<BTreeMap<String, Value>>,
+    /// What is deployed again when it fails.
+    #[serde(default)]
+    pub rescue: Option<Rescue>,
+    /// `properties.debugSetting`.
+    #[serde(default)]
+    pub debug: Value,
+    /// The deployment stack it belongs to.
+    #[serde(default)]
+    pub stack: Option<String>,
     /// Steps are taken now: what ends meanwhile does not step.
     #[serde(skip)]
     pub stepping: bool,
@@ -221,6 +265,7 @@ impl Deployment {
 pub(super) fn fire(world: &mut World, event: Event) {
     match event {
         Event::Step(key) => run::step(world, &key),
+        Event::Stack(key) => stacks::step(world, &key),
     }
 }
 
@@ -240,7 +285,7 @@ pub(super) fn scope_removed(world: &mut World, scope: &Id) {
 }
 
 /// Whether a path takes a body with a template in it, which is read more leniently than others.
-pub(super) fn takes_template(path: &str) -> bool {
+pub(crate) fn takes_template(path: &str) -> bool {
     way(path).is_some()
 }
 
@@ -353,29 +398,43 @@ pub(super) fn serve(world: &mut World, request: &Ask) -> Option<Answer> {
             return Some(Ok(Response::json(200, &shown)));
         }
     }
+    if let Some(answer) = stacks::serve(world, request) {
+        return Some(answer);
+    }
     let way = way(&request.request.path)?;
     Some(route(world, request, &way).or_else(|violation| Ok(refused(violation))))
 }
 
-/// A violation as an answer: the place goes into `additionalInfo`.
+/// A violation as an answer.
 fn refused(violation: Violation) -> Response {
-    let Some((path, place)) = violation.place else { return (*violation.refusal).into() };
+    if violation.place.is_none() {
+        return (*violation.refusal).into();
+    }
+    Response::json(violation.refusal.status, &json!({"error": error_of(&violation)}))
+        .with("x-ms-failure-cause", "gateway")
+}
+
+/// The body of a violation's error: the place goes into `additionalInfo`.
+fn error_of(violation: &Violation) -> Value {
     let mut error = violation.refusal.error();
-    error["additionalInfo"] = json!([{
-        "type": "TemplateViolation",
-        "info": {"lineNumber": place.line, "linePosition": place.column, "path": path},
-    }]);
-    Response::json(violation.refusal.status, &json!({"error": error})).with("x-ms-failure-cause", "gateway")
+    if let Some((path, place)) = &violation.place {
+        error["additionalInfo"] = json!([{
+            "type": "TemplateViolation",
+            "info": {"lineNumber": place.line, "linePosition": place.column, "path": path},
+        }]);
+    }
+    error
 }
 
 fn route(world: &mut World, ask: &Ask, way: &Way) -> Result<Response, Violation> {
     let scope = &way.scope;
-    if !scope.stretches.is_empty() || scope.subscription.is_none() {
-        return Err(Refusal::new(
-            501,
-            "NotModelledLocally",
-            "Local Azure deploys templates to resource groups and subscriptions: it has no management groups, and \
-             nothing is deployed to its tenant.",
+    if !scope.stretches.is_empty() && management_groups::name_of(scope).is_none() {
+        return Err(Refusal::bad(
+            "InvalidDeploymentScope",
+            format!(
+                "The deployment scope '{scope}' is not valid. Templates are deployed to resource groups, subscriptions, \
+                 management groups and the tenant."
+            ),
         )
         .into());
     }
@@ -389,6 +448,7 @@ fn route(world: &mut World, ask: &Ask, way: &Way) -> Result<Response, Violation>
         authorize(world, ask.caller, &format!("Microsoft.Resources/deployments/{right}"), &on)
     };
     groups::must_exist(world, scope)?;
+    management_groups::must_exist(world, scope)?;
     let reads = matches!(method, Method::Get | Method::Head);
     match words.as_slice() {
         [] if method == Method::Get => {
@@ -465,6 +525,7 @@ fn route(world: &mut World, ask: &Ask, way: &Way) -> Result<Response, Violation>
                     may(world, "validate/action")?;
                     let prepared = prepare::prepare(world, ask, scope, name)?;
                     preflight::check(world, &prepared)?;
+                    links::must_be_read(world)?;
                     let mut shown = show(&prepared.deployment);
                     shown["properties"]["provisioningState"] = json!("Succeeded");
                     let resources =
@@ -492,6 +553,15 @@ fn route(world: &mut World, ask: &Ask, way: &Way) -> Result<Response, Violation>
                     }
                     run::cancel(world, &id.key());
                     Ok(Response::empty(204))
+                }
+                ("listoutputswithsecurevalues", None, Method::Post) => {
+                    may(world, "listOutputsWithSecureValues/action")?;
+                    let found = find(world, &id)?;
+                    let outputs = found.outputs.as_object().into_iter().flatten();
+                    let open =
+                        outputs.filter_map(|(name, it)| Some((name.clone(), it.get("value")?.clone())));
+                    let secure = found.secure.0.iter().map(|(name, value)| (name.clone(), value.clone()));
+                    Ok(Response::json(200, &open.chain(secure).collect::<Value>()))
                 }
                 ("exporttemplate", None, Method::Post) => {
                     may(world, "exportTemplate/action")?;
@@ -571,7 +641,10 @@ fn put(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<Response,
         .into());
     }
     preflight::check(world, &prepared)?;
-    forget_oldest(world, scope);
+    links::must_be_read(world)?;
+    if !again {
+        make_room(world, scope, name)?;
+    }
     let key = id.key();
     let shown = show(&prepared.deployment);
     let url = format!(
@@ -589,8 +662,8 @@ fn put(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<Response,
     Ok(response)
 }
 
-/// Makes room in a scope's history.
-fn forget_oldest(world: &mut World, scope: &Id) {
+/// Makes room in a scope's history: in a resource group the oldest go by themselves, unless a lock holds them.
+fn make_room(world: &mut World, scope: &Id, name: &str) -> Result<(), Refusal> {
     let mut ended: Vec<(Timestamp, String)> = Vec::new();
     let mut count = 0;
     for (key, deployment) in &world.templates.deployments {
@@ -601,14 +674,24 @@ fn forget_oldest(world: &mut World, scope: &Id) {
             }
         }
     }
-    if count < HISTORY_HIGH || scope.group.is_none() {
-        return;
+    let by_itself = scope.group.is_some() && locks::permit(world, scope, true).is_ok();
+    if count >= HISTORY_HIGH && by_itself {
+        ended.sort();
+        for (_, key) in ended.into_iter().take(count - HISTORY_LOW) {
+            world.templates.deployments.remove(&key);
+            world.templates.frames.remove(&key);
+        }
+    } else if count >= HISTORY_MAX {
+        return Err(Refusal::conflict(
+            "DeploymentQuotaExceeded",
+            format!(
+                "Creating the deployment '{name}' would exceed the quota of '{HISTORY_MAX}'. The current deployment count \
+                 is '{count}'. Please delete some deployments before creating a new one, or see \
+                 https://aka.ms/800LimitFix for information on managing deployment limits."
+            ),
+        ));
     }
-    ended.sort();
-    for (_, key) in ended.into_iter().take(count - HISTORY_LOW) {
-        world.templates.deployments.remove(&key);
-        world.templates.frames.remove(&key);
-    }
+    Ok(())
 }
 
 /// What `Azure-AsyncOperation` leads to.
@@ -658,11 +741,38 @@ fn show(deployment: &Deployment) -> Value {
         ids.sort();
         properties["outputResources"] = ids.into_iter().map(|id| json!({"id": id})).collect();
     }
+    if let Some(link) = &deployment.link.0 {
+        properties["templateLink"] = link.shown.clone();
+    }
+    if deployment.debug.is_object() {
+        properties["debugSetting"] = deployment.debug.clone();
+    }
+    if let Some(rescue) = &deployment.rescue {
+        properties["onErrorDeployment"] = json!({"type": rescue.kind, "deploymentName": rescue.name});
+        if rescue.begun {
+            properties["onErrorDeployment"]["provisioningState"] = json!("Accepted");
+        }
+    }
     if let Some(error) = &deployment.error {
         properties["error"] = error.error();
     }
     shown["properties"] = properties;
     shown
+}
+
+/// Ids of what a deployment made, what is nested in it included.
+fn made(world: &World, key: &str) -> Vec<String> {
+    let Some(deployment) = world.templates.deployments.get(key) else { return Vec::new() };
+    let wanted = deployment.nodes.iter().filter(|node| node.wanted && !node.existing);
+    wanted
+        .flat_map(|node| {
+            if template::is_deployment(&node.kind) {
+                made(world, &node.id.key())
+            } else {
+                vec![node.id.to_string()]
+            }
+        })
+        .collect()
 }
 
 /// `12.3456789`: seconds between two times, as ARM writes durations.

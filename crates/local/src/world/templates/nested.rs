@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::evaluate::{Frame, Machine, Phase, Stop};
+use super::links;
 use super::prepare::{self, Source};
 use super::run;
 use super::template::{Places, Violation, sendable, sentence};
-use crate::world::World;
 use crate::world::arm::groups;
 use crate::world::arm::refusal::Refusal;
+use crate::world::{World, management_groups};
 
 /// Deployments may nest so deep.
 const DEPTH_MAX: usize = 8;
@@ -38,30 +39,45 @@ pub fn source(
 ) -> Result<Source, Stop> {
     let body = machine.expand(&visible(&sendable(written)))?;
     let properties = &body["properties"];
-    for link in ["templateLink", "parametersLink"] {
-        if properties.get(link).is_some_and(|it| !it.is_null()) {
-            return Err(Stop::Refused(prepare::linked(link)));
-        }
-    }
-    let template = match &written["properties"]["template"] {
-        Value::String(text) => machine.string(text)?,
-        other => other.clone(),
+    let linked = &properties["templateLink"];
+    let (template, link) = if linked.is_object() {
+        let (template, origin) =
+            links::template(machine.world, &frame.caller, &frame.texts, frame.base.as_ref(), linked)
+                .map_err(Stop::Refused)?;
+        (template, Some(origin))
+    } else {
+        let template = match &written["properties"]["template"] {
+            Value::String(text) => machine.string(text)?,
+            other => other.clone(),
+        };
+        (template, None)
     };
-    let inner = properties["expressionEvaluationOptions"]["scope"]
-        .as_str()
-        .is_some_and(|scope| scope.eq_ignore_ascii_case("inner"));
+    let parameters = match &properties["parametersLink"] {
+        link if link.is_object() => {
+            links::parameters(machine.world, &frame.texts, link).map_err(Stop::Refused)?
+        }
+        _ => properties["parameters"].clone(),
+    };
+    // what is linked never sees its parent's values
+    let inner = link.is_some()
+        || properties["expressionEvaluationOptions"]["scope"]
+            .as_str()
+            .is_some_and(|scope| scope.eq_ignore_ascii_case("inner"));
     Ok(Source {
         id: node.id.clone(),
         location: body["location"].as_str().map(str::to_owned).filter(|_| node.id.group.is_none()),
         tags: body["tags"].clone(),
         complete: properties["mode"].as_str().is_some_and(|mode| mode.eq_ignore_ascii_case("Complete")),
         template,
-        parameters: properties["parameters"].clone(),
+        parameters,
         correlation: correlation.to_owned(),
         caller: frame.caller.clone(),
         origin: frame.origin.clone(),
         parent: Some(parent),
         outer: (!inner).then(|| (frame.clone(), node.copies.clone())),
+        base: link.clone().or_else(|| frame.base.clone()),
+        link,
+        texts: frame.texts.clone(),
     })
 }
 
@@ -91,6 +107,7 @@ pub fn start(
         ));
     }
     groups::must_exist(world, &node.id)?;
+    management_groups::must_exist(world, &node.id.scope())?;
     let mut machine = Machine::new(world, frame, Phase::Running);
     machine.copies.clone_from(&node.copies);
     let source =

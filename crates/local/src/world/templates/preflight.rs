@@ -116,7 +116,9 @@ fn walk(
             continue;
         }
         subscriptions::must_be_namespace(id.namespace())?;
-        subscriptions::must_be_registered(world, id.namespace())?;
+        if id.subscription.is_some() {
+            subscriptions::must_be_registered(world, id.namespace())?;
+        }
         resource(world, node, frame, findings)?;
     }
     Ok(())

@@ -7,11 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::evaluate::Frame;
 use super::template::{self, Places, Violation};
-use super::{Deployment, Progress, Sealed, json as reader};
+use super::{Deployment, Progress, Rescue, Sealed, check, json as reader, links};
 use crate::world::arm::id::Id;
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{Ask, Caller, gate, subscriptions, tags};
 use crate::world::{Body, World};
+
+/// Longest name of a deployment.
+const NAME_MAX: usize = 64;
 
 /// A deployment that was not refused, with what its expressions see.
 pub struct Prepared {
@@ -28,19 +31,7 @@ pub struct Prepared {
 /// # Errors
 /// ARM's refusals of the request, the template and its parameters.
 pub fn prepare(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<Prepared, Violation> {
-    if name.is_empty()
-        || name.chars().count() > 64
-        || !name.chars().all(|sign| sign.is_alphanumeric() || "-_.()".contains(sign))
-    {
-        return Err(Refusal::bad(
-            "InvalidDeploymentName",
-            format!(
-                "The deployment name '{name}' is invalid. It must have 1 to 64 characters: letters, digits, '-', '.', '(', \
-                 ')' and '_'."
-            ),
-        )
-        .into());
-    }
+    self::name(name)?;
     let content = |why: String| {
         Refusal::bad(
             "InvalidRequestContent",
@@ -53,7 +44,7 @@ pub fn prepare(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<P
         Body::Stored(_) => {
             return Err(Refusal::new(
                 413,
-                "RequestEntityTooLarge",
+                "RequestContentTooLarge",
                 "The request content size exceeds the maximum size of 4 MB.",
             )
             .into());
@@ -62,7 +53,7 @@ pub fn prepare(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<P
     if bytes.len() > gate::BODY_MAX {
         return Err(Refusal::new(
             413,
-            "RequestEntityTooLarge",
+            "RequestContentTooLarge",
             "The request content size exceeds the maximum size of 4 MB.",
         )
         .into());
@@ -117,19 +108,35 @@ pub fn prepare(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<P
         )
         .into());
     }
-    for link in ["templateLink", "parametersLink"] {
-        if properties.get(link).is_some_and(|it| !it.is_null()) {
-            return Err(linked(link).into());
+    let texts = links::attached(ask.request);
+    let (template, link) = match (&properties["template"], &properties["templateLink"]) {
+        (Value::Null, Value::Null) => {
+            return Err(Refusal::bad(
+                "InvalidRequestContent",
+                "The request content was invalid: a deployment needs a 'template' or a 'templateLink'.",
+            )
+            .into());
         }
-    }
-    let template = properties.get("template").cloned().unwrap_or(Value::Null);
-    if template.is_null() {
-        return Err(Refusal::bad(
-            "InvalidRequestContent",
-            "The request content was invalid: a deployment needs a 'template' or a 'templateLink'.",
-        )
-        .into());
-    }
+        (Value::Null, link) => {
+            let (template, origin) = links::template(world, ask.caller, &texts, None, link)?;
+            (template, Some(origin))
+        }
+        (template, Value::Null) => (template.clone(), None),
+        _ => {
+            return Err(Refusal::bad(
+                "InvalidRequestContent",
+                "The request content was invalid: 'template' and 'templateLink' cannot both be given.",
+            )
+            .into());
+        }
+    };
+    let parameters = match &properties["parametersLink"] {
+        Value::Null => parameters_of(&properties["parameters"])?,
+        link => links::parameters(world, &texts, link)?,
+    };
+    // places are those of the request's text
+    let places = if link.is_some() { Places::default() } else { places };
+    let rescue = rescue(world, scope, name, &properties["onErrorDeployment"])?;
     tags::check(&body["tags"])?;
     let correlation = ask.request.header("x-ms-correlation-request-id").unwrap_or(&ask.request.id).to_owned();
     let source = Source {
@@ -138,30 +145,108 @@ pub fn prepare(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<P
         tags: body["tags"].clone(),
         complete,
         template,
-        parameters: parameters_of(&properties["parameters"]),
+        parameters,
         correlation,
         caller: ask.caller.clone(),
         origin: ask.request.origin.clone(),
         parent: None,
         outer: None,
+        base: link.clone(),
+        link,
+        texts: Arc::new(texts),
     };
-    let (deployment, frame) = build(world, source, &places)?;
+    let (mut deployment, frame) = build(world, source, &places)?;
+    deployment.rescue = rescue;
+    if properties["debugSetting"].is_object() {
+        deployment.debug = properties["debugSetting"].clone();
+    }
     Ok(Prepared { deployment, frame, body })
 }
 
-/// Parameters as sent; a whole parameters file in their place counts too, as the clients' files have it.
-fn parameters_of(sent: &Value) -> Value {
-    let file = sent.get("$schema").is_some() || sent.get("contentVersion").is_some();
-    if file { sent["parameters"].clone() } else { sent.clone() }
+/// 1 to 64 letters, digits and `-._()`.
+fn name(name: &str) -> Result<(), Refusal> {
+    let length = name.chars().count();
+    if length > NAME_MAX {
+        return Err(Refusal::bad(
+            "DeploymentNameLengthLimitExceeded",
+            format!(
+                "The provided deployment name '{name}' has a length of '{length}' which exceeds the maximum length of \
+                 '{NAME_MAX}'."
+            ),
+        ));
+    }
+    let wrong: String =
+        name.chars().filter(|sign| !sign.is_alphanumeric() && !"-_.()".contains(*sign)).collect();
+    if wrong.is_empty() && length > 0 {
+        return Ok(());
+    }
+    Err(Refusal::bad(
+        "DeploymentNameInvalidCharacters",
+        format!(
+            "The provided deployment name '{name}' has these invalid characters: '{wrong}'. The name can only be a letter, \
+             digit, '-', '.', '(', ')' or '_'."
+        ),
+    ))
 }
 
-/// What linked templates are answered.
-pub fn linked(what: &str) -> Refusal {
-    Refusal::new(
-        501,
-        "NotModelledLocally",
-        format!("Local Azure does not follow '{what}': it deploys templates that are part of the request."),
-    )
+/// Parameters as sent; a whole parameters file in their place counts too, as the clients' files have it.
+///
+/// # Errors
+/// Names that are empty, entries that are no objects.
+fn parameters_of(sent: &Value) -> Result<Value, Refusal> {
+    let file = sent.get("$schema").is_some() || sent.get("contentVersion").is_some();
+    let sent = if file { &sent["parameters"] } else { sent };
+    for (name, given) in sent.as_object().into_iter().flatten() {
+        if name.is_empty() {
+            return Err(Refusal::bad(
+                "InvalidDeploymentParameterKey",
+                "One of the deployment parameters has an empty key. Please see https://aka.ms/arm-create-parameter-file \
+                 for usage details.",
+            ));
+        }
+        if !given.is_object() {
+            return Err(Refusal::bad(
+                "InvalidRequestContent",
+                format!(
+                    "The request content was invalid and could not be deserialized: 'Error converting value {given} to \
+                     type 'Azure.Deployments.Core.Definitions.DeploymentParameterDefinition'. Path \
+                     'properties.parameters.{name}'.'."
+                ),
+            ));
+        }
+    }
+    Ok(sent.clone())
+}
+
+/// The deployment that `onErrorDeployment` names.
+fn rescue(world: &World, scope: &Id, own: &str, wish: &Value) -> Result<Option<Rescue>, Refusal> {
+    let Some(kind) = wish["type"].as_str() else { return Ok(None) };
+    let earlier = |name: &str| {
+        let found =
+            world.templates.deployments.get(&scope.provider("Microsoft.Resources/deployments", name).key());
+        found.is_some_and(|it| it.progress == Progress::Succeeded)
+    };
+    let missing = |what: &str| {
+        Refusal::missing(
+            "OnErrorDeploymentNotFound",
+            format!("The deployment '{own}' cannot be rolled back on error: {what} was not found."),
+        )
+    };
+    let name = if kind.eq_ignore_ascii_case("LastSuccessful") {
+        let all = world.templates.deployments.values().filter(|it| it.scope().key() == scope.key());
+        let last = all
+            .filter(|it| it.progress == Progress::Succeeded && it.parent.is_none())
+            .filter(|it| !it.id.name().eq_ignore_ascii_case(own))
+            .max_by_key(|it| it.begun);
+        last.map(|it| it.id.name().to_owned()).ok_or_else(|| missing("a successful deployment"))?
+    } else {
+        let name = wish["deploymentName"].as_str().unwrap_or_default();
+        if !earlier(name) {
+            return Err(missing(&format!("the successful deployment '{name}'")));
+        }
+        name.to_owned()
+    };
+    Ok(Some(Rescue { kind: kind.to_owned(), name, begun: false }))
 }
 
 /// The frame that a nested template with outer scope sees, and the loops around it.
@@ -180,6 +265,12 @@ pub struct Source {
     pub origin: String,
     pub parent: Option<(String, usize)>,
     pub outer: Option<Outer>,
+    /// Where the template came from.
+    pub link: Option<links::Origin>,
+    /// What relative paths in it start from.
+    pub base: Option<links::Origin>,
+    /// Linked content at hand.
+    pub texts: Arc<links::Texts>,
 }
 
 /// A deployment of a template: its parameters and resources judged.
@@ -192,6 +283,8 @@ pub fn build(
     places: &Places,
 ) -> Result<(Deployment, Arc<Frame>), Violation> {
     template::shape(&source.template, places)?;
+    let lexical = source.outer.as_ref().map(|(outer, _)| outer.lexical().template.clone());
+    check::expressions(&source.template, lexical.as_deref().unwrap_or(&source.template), places)?;
     let about = json!({
         "name": source.id.name(),
         "properties": {
@@ -203,9 +296,14 @@ pub fn build(
     if let Some(location) = &source.location {
         about["location"] = json!(location);
     }
+    if let Some(link) = &source.link {
+        about["properties"]["templateLink"] = link.function();
+    }
     let kept = Arc::new(source.template.clone());
     let mut frame =
         template::frame(kept, source.id.scope(), about, source.caller.clone(), source.origin.clone());
+    frame.base.clone_from(&source.base);
+    frame.texts = source.texts.clone();
     let outer = match source.outer {
         None => {
             template::parameters(world, &mut frame, &source.parameters, places)?;
@@ -246,6 +344,12 @@ pub fn build(
         outer,
         deletions: Vec::new(),
         operation,
+        link: Sealed(source.link),
+        texts: Sealed((*source.texts).clone()),
+        secure: Sealed::default(),
+        rescue: None,
+        debug: Value::Null,
+        stack: None,
         stepping: false,
     };
     Ok((deployment, frame))
@@ -306,6 +410,9 @@ pub fn frame_again(world: &mut World, key: &str) -> Option<Arc<Frame>> {
     if let Some(location) = &deployment.location {
         about["location"] = json!(location);
     }
+    if let Some(link) = &deployment.link.0 {
+        about["properties"]["templateLink"] = link.function();
+    }
     let mut symbols: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, node) in deployment.nodes.iter().enumerate() {
         if let Some(symbol) = &node.symbol {
@@ -323,7 +430,18 @@ pub fn frame_again(world: &mut World, key: &str) -> Option<Arc<Frame>> {
         copies: deployment.outer.clone().unwrap_or_default(),
         targets: template::targets(&deployment.nodes),
         symbols,
+        base: base(world, &deployment),
+        texts: Arc::new(deployment.texts.0.clone()),
     });
     world.templates.frames.insert(key.to_owned(), frame.clone());
     Some(frame)
+}
+
+/// What relative paths in a deployment's template start from: its own link, or that of the one it stands in.
+fn base(world: &World, deployment: &Deployment) -> Option<links::Origin> {
+    if deployment.link.0.is_some() {
+        return deployment.link.0.clone();
+    }
+    let (parent, _) = deployment.parent.as_ref()?;
+    base(world, world.templates.deployments.get(parent)?)
 }

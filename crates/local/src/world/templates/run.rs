@@ -1,12 +1,14 @@
 //! A deployment step by step: every resource whose needs are done is sent to Resource Manager as a client would send
 //! it, and the deployment goes on when the resource's own operation has ended.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::evaluate::{Machine, Phase, Stop};
-use super::template::{is_deployment, is_secure, sendable, sentence};
-use super::{Deployment, Event, Progress, Turn, complete, functions, nested, prepare, seconds};
+use super::template::{Places, is_deployment, is_secure, resolved, sendable, sentence};
+use super::{Deployment, Event, Progress, Turn, complete, functions, nested, prepare, seconds, stacks};
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{operations, stamp};
 use crate::world::{Body, Method, World, agenda};
@@ -196,9 +198,10 @@ fn end(world: &mut World, key: &str) {
     let mut failure = None;
     if details.is_empty() {
         match outputs(world, key) {
-            Ok(outputs) => {
+            Ok((outputs, secure)) => {
                 if let Some(deployment) = world.templates.deployments.get_mut(key) {
                     deployment.outputs = outputs;
+                    deployment.secure.0 = secure;
                 }
             }
             Err(refusal) => failure = Some(refusal),
@@ -225,8 +228,14 @@ fn close(world: &mut World, key: &str, progress: Progress, error: Option<Refusal
     deployment.progress = progress;
     deployment.ended = Some(now);
     deployment.error.clone_from(&error);
-    let parent = deployment.parent.clone();
+    let (parent, stack) = (deployment.parent.clone(), deployment.stack.clone());
     world.templates.frames.remove(key);
+    if progress == Progress::Failed {
+        roll_back(world, key);
+    }
+    if let Some(stack) = stack {
+        stacks::deployed(world, &stack, key);
+    }
     if let Some((parent, at)) = parent {
         let failure = match progress {
             Progress::Canceled => {
@@ -236,6 +245,41 @@ fn close(world: &mut World, key: &str, progress: Progress, error: Option<Refusal
         };
         node_ended(world, &parent, at, failure.as_ref());
     }
+}
+
+/// Deploys again what `onErrorDeployment` names, with the template and parameters it had.
+fn roll_back(world: &mut World, key: &str) {
+    let Some(deployment) = world.templates.deployments.get(key) else { return };
+    let Some(rescue) = deployment.rescue.clone() else { return };
+    let earlier = deployment.scope().provider("Microsoft.Resources/deployments", &rescue.name).key();
+    let Some(found) = world.templates.deployments.get(&earlier).filter(|it| !it.progress.is_active()) else {
+        return;
+    };
+    let parameters: Value =
+        found.parameters.0.iter().map(|(name, value)| (name.clone(), json!({"value": value}))).collect();
+    let source = prepare::Source {
+        id: found.id.clone(),
+        location: found.location.clone(),
+        tags: found.tags.clone(),
+        complete: found.complete,
+        template: found.template.0.clone(),
+        parameters,
+        correlation: deployment.correlation.clone(),
+        caller: deployment.caller(),
+        origin: deployment.origin.clone(),
+        parent: None,
+        outer: None,
+        link: found.link.0.clone(),
+        base: found.link.0.clone(),
+        texts: std::sync::Arc::new(found.texts.0.clone()),
+    };
+    let Ok((again, frame)) = prepare::build(world, source, &Places::default()) else { return };
+    world.templates.frames.insert(earlier.clone(), frame);
+    world.templates.deployments.insert(earlier.clone(), again);
+    if let Some(rescue) = world.templates.deployments.get_mut(key).and_then(|it| it.rescue.as_mut()) {
+        rescue.begun = true;
+    }
+    world.later(SignedDuration::ZERO, agenda::Event::Templates(Event::Step(earlier)));
 }
 
 /// Cancels: what has not been started never is, what runs may still finish.
@@ -264,23 +308,26 @@ pub fn cancel(world: &mut World, key: &str) {
     }
 }
 
-/// The outputs as shown.
-fn outputs(world: &mut World, key: &str) -> Result<Value, Refusal> {
-    let Some(frame) = prepare::frame_again(world, key) else { return Ok(Value::Null) };
+/// The outputs as shown, and the values of those that are secure.
+fn outputs(world: &mut World, key: &str) -> Result<(Value, BTreeMap<String, Value>), Refusal> {
+    let Some(frame) = prepare::frame_again(world, key) else { return Ok(Default::default()) };
     let template = frame.template.clone();
     let Some(defined) = template["outputs"].as_object().filter(|it| !it.is_empty()) else {
-        return Ok(Value::Null);
+        return Ok(Default::default());
     };
     let mut shown = Map::new();
+    let mut secure = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, definition) in defined {
         let mut machine = Machine::new(world, &frame, Phase::Running);
         match output(&mut machine, name, definition) {
             Ok(None) => {}
             Ok(Some(value)) => {
-                let kind = prepare::type_name(&definition["type"]);
+                let kind = prepare::type_name(&resolved(&template, definition)["type"]);
                 let mut one = json!({"type": kind});
-                if !is_secure(&template, definition) {
+                if is_secure(&template, definition) {
+                    secure.insert(name.clone(), value);
+                } else {
                     one["value"] = value;
                 }
                 shown.insert(name.clone(), one);
@@ -289,7 +336,7 @@ fn outputs(world: &mut World, key: &str) -> Result<Value, Refusal> {
         }
     }
     if problems.is_empty() {
-        return Ok(Value::Object(shown));
+        return Ok((Value::Object(shown), secure));
     }
     let code = "DeploymentOutputEvaluationFailed";
     let names: Vec<&str> = problems.iter().map(|(name, _)| name.as_str()).collect();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::functions::text;
 use crate::world::arm::id::{Id, Stretch};
+use crate::world::management_groups;
 
 type Outcome = Result<Value, String>;
 
@@ -47,6 +48,9 @@ fn stretch(kind: &str, names: &[&str]) -> String {
 pub fn resource_id(scope: &Id, name: &str, a: &[Value]) -> Outcome {
     let (before, kind, names) = parts(name, a)?;
     let own = scope.subscription.as_deref().unwrap_or_default();
+    if before.is_empty() && own.is_empty() {
+        return Ok(json!(stretch(kind, &names)));
+    }
     let (subscription, group) = match before.as_slice() {
         [] => (own, scope.group.as_deref()),
         [group] if scope.group.is_none() && uuid::Uuid::try_parse(group).is_ok() => (*group, None),
@@ -82,14 +86,21 @@ pub fn tenant_resource_id(name: &str, a: &[Value]) -> Outcome {
     Ok(json!(stretch(kind, &names)))
 }
 
-/// `managementGroupResourceId(group, type, name…)`.
+/// `managementGroupResourceId([group], type, name…)`; the group by name or id, else the one deployed to.
 ///
 /// # Errors
 /// ARM's sentence.
-pub fn management_group_resource_id(name: &str, a: &[Value]) -> Outcome {
+pub fn management_group_resource_id(scope: &Id, name: &str, a: &[Value]) -> Outcome {
     let (before, kind, names) = parts(name, a)?;
-    let group = before.first().copied().unwrap_or_default();
-    Ok(json!(format!("/providers/Microsoft.Management/managementGroups/{group}{}", stretch(kind, &names))))
+    let given = before.first().map(|it| it.rsplit('/').next().unwrap_or_default());
+    let group = given.or_else(|| management_groups::name_of(scope)).ok_or_else(|| {
+        format!(
+            "Unable to evaluate template language function '{name}': it needs a management group outside of a deployment \
+             to one. Please see https://aka.ms/arm-resource-functions/#{} for usage details.",
+            name.to_ascii_lowercase()
+        )
+    })?;
+    Ok(json!(format!("/providers/{}/{group}{}", management_groups::KIND, stretch(kind, &names))))
 }
 
 /// `extensionResourceId(id, type, name…)`.
@@ -112,6 +123,8 @@ pub fn own(scope: &Id, kind: &str, name: &str) -> Result<Id, ()> {
         return Err(());
     }
     if kind.eq_ignore_ascii_case("Microsoft.Resources/resourceGroups") {
+        // there are none above subscriptions
+        scope.subscription.as_ref().ok_or(())?;
         return Ok(Id { group: Some(name.to_owned()), stretches: Vec::new(), ..scope.clone() });
     }
     let mut id = scope.clone();

@@ -10,15 +10,15 @@ use super::evaluate::{Frame, Machine, Phase, Stop, Target, not_defined};
 use super::functions::{shown, type_name};
 use super::json::Place;
 use super::{Node, Turn, scopes};
-use crate::world::World;
 use crate::world::arm::Caller;
 use crate::world::arm::id::Id;
 use crate::world::arm::refusal::Refusal;
+use crate::world::{World, management_groups};
 
 /// Limits of one template.
 const PARAMETERS_MAX: usize = 256;
 const VARIABLES_MAX: usize = 512;
-const OUTPUTS_MAX: usize = 256;
+const OUTPUTS_MAX: usize = 64;
 const RESOURCES_MAX: usize = 800;
 
 /// What Azure knows at the top of a template.
@@ -80,12 +80,13 @@ impl From<Refusal> for Violation {
 pub struct Places(pub BTreeMap<String, Place>);
 
 impl Places {
-    fn of(&self, path: &str) -> Place {
+    /// The place of a part of the template.
+    pub fn of(&self, path: &str) -> Place {
         self.0.get(&format!("properties.template.{path}")).copied().unwrap_or(Place { line: 1, column: 1 })
     }
 
     /// `InvalidTemplate` with a sentence about what is at a path.
-    fn invalid(&self, why: &str, path: &str) -> Violation {
+    pub fn invalid(&self, why: &str, path: &str) -> Violation {
         let refusal =
             Refusal::bad("InvalidTemplate", format!("Deployment template validation failed: '{why}'."));
         Violation {
@@ -280,7 +281,7 @@ pub fn parameters(
 }
 
 /// A definition with its `$ref` followed.
-fn resolved(template: &Value, definition: &Value) -> Value {
+pub fn resolved(template: &Value, definition: &Value) -> Value {
     let mut definition = definition.clone();
     for _ in 0..16 {
         let Some(name) = definition["$ref"].as_str().and_then(|it| it.strip_prefix("#/definitions/")) else {
@@ -300,9 +301,11 @@ fn resolved(template: &Value, definition: &Value) -> Value {
     definition
 }
 
+/// Where messages about parameters' values lead.
+const USAGE: &str = "Please see https://aka.ms/arm-create-parameter-file for usage details.";
+
 /// Refuses a value that its definition does not allow.
 fn judge(template: &Value, name: &str, definition: &Value, value: &Value) -> Result<(), String> {
-    const FILE: &str = "Please see https://aka.ms/arm-create-parameter-file for usage details.";
     let kind = definition["type"].as_str().unwrap_or_default().to_ascii_lowercase();
     let (fits, wanted) = match kind.as_str() {
         "string" | "securestring" => (value.is_string(), "String, Uri"),
@@ -314,7 +317,7 @@ fn judge(template: &Value, name: &str, definition: &Value, value: &Value) -> Res
     if !fits {
         return Err(format!(
             "Template parameter JToken type is not valid. Expected '{wanted}'. Actual '{}'. The template parameter is \
-             '{name}'. {FILE}",
+             '{name}'. {USAGE}",
             type_name(value)
         ));
     }
@@ -335,12 +338,12 @@ fn judge(template: &Value, name: &str, definition: &Value, value: &Value) -> Res
     if let Some(number) = value.as_i64() {
         if let Some(least) = bound("minValue").filter(|least| number < *least) {
             return Err(format!(
-                "{invalid} The value '{number}' must be greater than or equal to the minimum value '{least}'. {FILE}"
+                "{invalid} The value '{number}' must be greater than or equal to the minimum value '{least}'. {USAGE}"
             ));
         }
         if let Some(most) = bound("maxValue").filter(|most| number > *most) {
             return Err(format!(
-                "{invalid} The value '{number}' must be less than or equal to the maximum value '{most}'. {FILE}"
+                "{invalid} The value '{number}' must be less than or equal to the maximum value '{most}'. {USAGE}"
             ));
         }
     }
@@ -352,30 +355,87 @@ fn judge(template: &Value, name: &str, definition: &Value, value: &Value) -> Res
     if let Some(length) = length.and_then(|length| i64::try_from(length).ok()) {
         if let Some(least) = bound("minLength").filter(|least| length < *least) {
             return Err(format!(
-                "{invalid} Length of the value should be greater than or equal to '{least}'. {FILE}"
+                "{invalid} Length of the value should be greater than or equal to '{least}'. {USAGE}"
             ));
         }
         if let Some(most) = bound("maxLength").filter(|most| length > *most) {
             return Err(format!(
-                "{invalid} Length of the value should be less than or equal to '{most}'. {FILE}"
+                "{invalid} Length of the value should be less than or equal to '{most}'. {USAGE}"
             ));
         }
     }
-    if let (Some(members), Some(map)) = (definition["properties"].as_object(), value.as_object()) {
-        for (member, own) in members {
-            let own = resolved(template, own);
-            match map.get(member).filter(|it| !it.is_null()) {
-                Some(value) => judge(template, &format!("{name}.{member}"), &own, value)?,
-                None if own["nullable"] == true => {}
-                None => return Err(format!("{invalid} The required property '{member}' is missing. {FILE}")),
-            }
+    match value {
+        Value::Object(map) => members(template, name, definition, map),
+        Value::Array(list) => items(template, name, definition, list),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses an object whose properties its definition does not allow: missing ones, unexpected ones in a sealed type,
+/// and what a discriminator's variant asks for.
+fn members(template: &Value, name: &str, definition: &Value, map: &Map<String, Value>) -> Result<(), String> {
+    let invalid = format!("The provided value for the template parameter '{name}' is not valid.");
+    if let Some(key) = definition["discriminator"]["propertyName"].as_str() {
+        let variants = definition["discriminator"]["mapping"].as_object();
+        let tag = map.get(key).and_then(Value::as_str).unwrap_or_default();
+        let variant = variants.and_then(|variants| variants.get(tag)).ok_or_else(|| {
+            let known: Vec<String> =
+                variants.into_iter().flat_map(Map::keys).map(|variant| format!("'{variant}'")).collect();
+            format!(
+                "{invalid} The discriminator property '{key}' must be one of {}. {USAGE}",
+                known.join(", ")
+            )
+        })?;
+        return members(template, name, &resolved(template, variant), map);
+    }
+    let known = definition["properties"].as_object();
+    for (member, own) in known.into_iter().flatten() {
+        let own = resolved(template, own);
+        match map.get(member).filter(|it| !it.is_null()) {
+            Some(value) => judge(template, &format!("{name}.{member}"), &own, value)?,
+            None if own["nullable"] == true => {}
+            None => return Err(format!("{invalid} The required property '{member}' is missing. {USAGE}")),
         }
     }
-    if let (Some(items), Some(list)) = (definition.get("items").filter(|it| it.is_object()), value.as_array())
-    {
-        let items = resolved(template, items);
-        for (at, value) in list.iter().enumerate() {
-            judge(template, &format!("{name}[{at}]"), &items, value)?;
+    let more = map.iter().filter(|(key, _)| known.is_none_or(|known| !known.contains_key(*key)));
+    match &definition["additionalProperties"] {
+        Value::Bool(false) => {
+            let unexpected: Vec<&str> = more.map(|(key, _)| key.as_str()).collect();
+            if !unexpected.is_empty() {
+                return Err(format!(
+                    "{invalid} The following properties are not permitted: '{}'. {USAGE}",
+                    unexpected.join("', '")
+                ));
+            }
+        }
+        Value::Object(own) => {
+            let own = resolved(template, &Value::Object(own.clone()));
+            for (key, value) in more.filter(|(_, value)| !(value.is_null() && own["nullable"] == true)) {
+                judge(template, &format!("{name}.{key}"), &own, value)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Refuses an array whose items its definition does not allow: a tuple's by their place, others alike.
+fn items(template: &Value, name: &str, definition: &Value, list: &[Value]) -> Result<(), String> {
+    let tuple = definition["prefixItems"].as_array().map_or(&[][..], Vec::as_slice);
+    if list.len() < tuple.len() || (definition["items"] == false && list.len() > tuple.len()) {
+        return Err(format!(
+            "The provided value for the template parameter '{name}' is not valid. The array must have '{}' items. {USAGE}",
+            tuple.len()
+        ));
+    }
+    for (at, value) in list.iter().enumerate() {
+        let own = match tuple.get(at) {
+            Some(own) => resolved(template, own),
+            None if definition["items"].is_object() => resolved(template, &definition["items"]),
+            None => continue,
+        };
+        if !(value.is_null() && own["nullable"] == true) {
+            judge(template, &format!("{name}[{at}]"), &own, value)?;
         }
     }
     Ok(())
@@ -603,6 +663,8 @@ fn unroll(
                 if is_group {
                     scope.group = Some(word);
                 } else {
+                    // a deployment from above into a subscription
+                    scope.stretches.clear();
                     if !scope.subscription.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(&word)) {
                         scope.group = None;
                     }
@@ -686,6 +748,9 @@ fn scope_named(base: &Id, word: &str) -> Option<Id> {
     if word.starts_with('/') {
         return Id::parse(word);
     }
+    if word.get(..14).is_some_and(|head| head.eq_ignore_ascii_case("subscriptions/")) {
+        return Id::parse(&format!("/{word}"));
+    }
     // a type with a name, in the deployment's own scope
     let mut words = word.split('/');
     let namespace = words.next()?.to_owned();
@@ -694,7 +759,11 @@ fn scope_named(base: &Id, word: &str) -> Option<Id> {
         return None;
     }
     let (kinds, names): (Vec<&str>, Vec<&str>) = rest.chunks(2).map(|pair| (pair[0], pair[1])).unzip();
-    scopes::own(base, &format!("{namespace}/{}", kinds.join("/")), &names.join("/")).ok()
+    let kind = format!("{namespace}/{}", kinds.join("/"));
+    // management groups are the tenant's
+    let tenant = Id::default();
+    let base = if kind.eq_ignore_ascii_case(management_groups::KIND) { &tenant } else { base };
+    scopes::own(base, &kind, &names.join("/")).ok()
 }
 
 /// What references see of nodes.
@@ -874,5 +943,7 @@ pub fn frame(template: Arc<Value>, scope: Id, deployment: Value, caller: Caller,
         copies: Vec::new(),
         targets: Vec::new(),
         symbols: BTreeMap::new(),
+        base: None,
+        texts: Arc::default(),
     }
 }

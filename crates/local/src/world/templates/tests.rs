@@ -358,10 +358,13 @@ fn invalid_templates_are_refused_in_azures_words() {
     }
     let mut linked = body(template(json!([])), json!({}));
     linked["properties"]["templateLink"] = json!({"uri": "https://example.com/t.json"});
-    lab.put(&path("d"), linked).refused(501, "NotModelledLocally");
-    lab.put(&path("bad name!"), body(template(json!([])), json!({}))).refused(400, "InvalidDeploymentName");
+    lab.put(&path("d"), linked.clone()).refused(400, "InvalidRequestContent");
+    linked["properties"]["template"] = Value::Null;
+    lab.put(&path("d"), linked).refused(400, "InvalidContentLink");
+    lab.put(&path("bad name!"), body(template(json!([])), json!({})))
+        .refused(400, "DeploymentNameInvalidCharacters");
     let tenant = "/providers/Microsoft.Resources/deployments/d";
-    lab.put(tenant, body(template(json!([])), json!({}))).refused(501, "NotModelledLocally");
+    lab.put(tenant, body(template(json!([])), json!({}))).refused(400, "LocationRequired");
     lab.put(
         &format!("{SUB}/providers/Microsoft.Resources/deployments/d"),
         body(template(json!([])), json!({})),
@@ -683,12 +686,53 @@ fn rights_are_needed_for_every_resource_of_a_template() {
         uuid::Uuid::from_u128(5)
     );
     let sent = json!({"properties": {"roleDefinitionId": role, "principalId": me, "principalType": "ServicePrincipal"}});
-    let made = lab.put(&assignment, sent);
-    if made.status == 201 {
-        let token = lab.token(Some(&me), "https://management.azure.com/");
-        let group = json!({"type": "Microsoft.Network/networkSecurityGroups", "apiVersion": "2024-05-01", "name": "nsg", "location": "westeurope"});
-        let refused =
-            lab.send_as(&token, Method::Put, &path("d"), Some(body(template(json!([group])), json!({}))));
-        assert_eq!(refused.status, 403, "{:#}", refused.json);
+    lab.put(&assignment, sent).ok(201);
+    let token = lab.token(Some(&me), "https://management.azure.com/");
+    let group = json!({"type": "Microsoft.Network/networkSecurityGroups", "apiVersion": "2024-05-01", "name": "nsg", "location": "westeurope"});
+    let refused =
+        lab.send_as(&token, Method::Put, &path("d"), Some(body(template(json!([group])), json!({}))));
+    refused.refused(403, "InvalidTemplateDeployment");
+}
+
+#[test]
+fn linked_content_comes_with_the_request_or_is_asked_for() {
+    use super::links::ATTACHED;
+
+    let mut lab = Lab::new(0.0);
+    let uri = "https://store.blob.core.localhost:8443/t/main.json?sig=hush";
+    let mut main = template(json!([]));
+    main["outputs"] = json!({"x": {"type": "string", "value": "linked"}});
+    let sent = json!({"properties": {"mode": "Incremental", "templateLink": {"uri": uri}}}).to_string();
+    lab.put(&path("d"), serde_json::from_str(&sent).unwrap()).refused(400, "InvalidContentLink");
+    let token = lab.token(None, "https://management.azure.com/");
+    let headers = [
+        ("authorization".to_owned(), format!("Bearer {token}")),
+        (format!("{ATTACHED}{uri}"), main.to_string()),
+    ];
+    let to = format!("{}?api-version=2025-04-01", path("d"));
+    let made = lab
+        .raw(Plane::Arm, "https://localhost:8443", Method::Put, &to, &headers, Some(sent.into_bytes()))
+        .ok(201);
+    lab.follow(&made);
+    let shown = lab.get(&path("d")).ok(200).json;
+    assert_eq!(shown["properties"]["outputs"]["x"]["value"], "linked");
+    let link = &shown["properties"]["templateLink"];
+    assert_eq!(link["uri"], "https://store.blob.core.localhost:8443/t/main.json", "without its signature");
+}
+
+#[test]
+fn a_history_is_full_where_nothing_goes_by_itself() {
+    let mut lab = Lab::new(0.0);
+    let to = |at: usize| format!("{SUB}/providers/Microsoft.Resources/deployments/d{at}");
+    let sent = || {
+        let mut sent = body(template(json!([])), json!({}));
+        sent["location"] = json!("westeurope");
+        sent
+    };
+    for at in 0..800 {
+        lab.put(&to(at), sent()).ok(201);
     }
+    lab.wait(1.0);
+    lab.put(&to(800), sent()).refused(409, "DeploymentQuotaExceeded");
+    lab.put(&to(0), sent()).ok(200);
 }

@@ -12,6 +12,9 @@ use crate::world::arm::id::Id;
 use crate::world::arm::{Ask, Caller, kind};
 use crate::world::{Method, Response, World};
 
+/// Codes of what is wrong with a template rather than with the request.
+const OF_TEMPLATE: [&str; 3] = ["InvalidContentLink", "InvalidTemplate", "InvalidTemplateDeployment"];
+
 /// Nested deployments are looked into so deep.
 const DEPTH_MAX: usize = 5;
 
@@ -20,8 +23,18 @@ const DEPTH_MAX: usize = 5;
 /// # Errors
 /// What would refuse the deployment itself.
 pub fn serve(world: &mut World, ask: &Ask, scope: &Id, name: &str) -> Result<Response, Violation> {
-    let prepared = prepare::prepare(world, ask, scope, name)?;
-    preflight::check(world, &prepared)?;
+    let prepared = prepare::prepare(world, ask, scope, name);
+    let prepared = prepared.and_then(|prepared| Ok(preflight::check(world, &prepared).map(|()| prepared)?));
+    super::links::must_be_read(world)?;
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        // to have found out that the template is wrong is a success of the operation
+        Err(violation) if OF_TEMPLATE.contains(&violation.refusal.code.as_str()) => {
+            let error = super::error_of(&violation);
+            return Ok(Response::json(200, &json!({"status": "Failed", "error": error})));
+        }
+        Err(violation) => return Err(violation),
+    };
     let ids_only = prepared.body["properties"]["whatIfSettings"]["resultFormat"]
         .as_str()
         .is_some_and(|format| format.eq_ignore_ascii_case("ResourceIdOnly"));
