@@ -1056,8 +1056,8 @@ mod vaults {
         lab.vault("kv1", token, Method::Get, "/certificates/star", None).ok(200);
         lab.vault("kv1", token, Method::Delete, "/certificates/star", None).ok(200);
         lab.vault("kv1", token, Method::Delete, "/deletedcertificates/star", None).ok(204);
-        lab.vault("kv1", token, Method::Post, "/certificates/star/create", Some(json!({})))
-            .refused(501, "NotModelledLocally");
+        lab.vault("kv1", token, Method::Post, "/certificates/new/create", Some(json!({})))
+            .refused(400, "BadParameter");
     }
 
     #[test]
