@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -205,7 +207,11 @@ impl Front {
         if let Err(refused) = self.complete(&mut request).await {
             return Ok(refused);
         }
-        let applied = self.apply(request).await;
+        // A fault of ours is answered as Azure answers its own, and the world goes on from its journal.
+        let Ok(applied) = AssertUnwindSafe(self.apply(request)).catch_unwind().await else {
+            let message = "Local Azure failed to answer this request: that is a mistake in local Azure.";
+            return Ok(gate::refusal(&plane, 500, "InternalServerError", message, &id));
+        };
         // From here on the world names the content, or nobody does.
         drop(upload);
         let outcome = match applied {

@@ -35,6 +35,8 @@ pub mod dns;
 pub mod entra;
 pub mod faults;
 mod graph;
+#[cfg(test)]
+mod hostile;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
