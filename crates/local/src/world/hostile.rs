@@ -491,6 +491,9 @@ fn furnished() -> (Lab, String) {
     (lab, format!("Basic {basic}"))
 }
 
+/// A data plane: a pass for it, targets, bodies, and a pass to be broken.
+type Place<'a> = (Plane, &'a str, &'a [&'a str], &'a [&'a str], &'a str);
+
 #[test]
 fn no_broken_request_breaks_a_data_plane() {
     rounds(12, |seed, dice| {
@@ -504,7 +507,7 @@ fn no_broken_request_breaks_a_data_plane() {
         let xml = "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList><Latest>YWFh</Latest><Committed>YmJi</Committed></BlockList>";
         let services = "<StorageServiceProperties><DeleteRetentionPolicy><Enabled>true</Enabled><Days>7</Days></DeleteRetentionPolicy></StorageServiceProperties>";
         let sas = "sv=2022-11-02&ss=b&srt=sco&sp=rwdlac&se=2027-01-01T00:00:00Z&st=2026-01-01T00:00:00Z&spr=https&sip=1.2.3.4-1.2.3.9&sig=AAAA%3D&sr=b&skoid=x&sktid=y";
-        let places: [(Plane, &str, &[&str], &[&str], &str); 3] = [
+        let places: [Place; 3] = [
             (
                 Plane::Blob { account: "hostilestore".into() },
                 &storage,
