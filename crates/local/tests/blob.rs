@@ -250,7 +250,7 @@ async fn ranges_conditions_and_folders() {
     let future = ("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT");
     assert_eq!(by_hand(&local, "GET", "/c01/dir/one", &[future], "").await.status(), 304);
     let bad = by_hand(&local, "PUT", "/c01/dir/one", &[kind, ("content-md5", "AAAA")], "x").await;
-    assert_eq!((bad.status().as_u16(), header(&bad, "x-ms-error-code")), (400, "Md5Mismatch".into()));
+    assert_eq!((bad.status().as_u16(), header(&bad, "x-ms-error-code")), (400, "InvalidMd5".into()));
 
     let list =
         by_hand(&local, "GET", "/c01?restype=container&comp=list&delimiter=/&maxresults=1", &[], "").await;

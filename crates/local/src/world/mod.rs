@@ -313,6 +313,8 @@ impl World {
             Plane::Vault { name } => keyvault::data::handle(self, name, request),
             Plane::Registry { name } => registry::handle(self, name, request),
             Plane::Blob { account } => blob::handle(self, account, request),
+            Plane::Website { account } => blob::website(self, account, request),
+            Plane::OtherStorage { account, service } => blob::other_service(self, account, service, request),
             Plane::Identity { workload } => entra::identity_endpoint(self, workload, request),
         }
     }

@@ -442,7 +442,7 @@ fn container(world: &mut World, call: &Call) -> Result<Response, Refusal> {
                 .map_err(|(code, message)| Refusal::new(412, code, message))?;
             Ok(Response::empty(if there { 200 } else { 204 }))
         }
-        Method::Post => {
+        Method::Post | Method::Options => {
             Err(Refusal::new(405, "MethodNotAllowed", "This container action is not modelled locally."))
         }
     }

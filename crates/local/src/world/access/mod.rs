@@ -292,7 +292,7 @@ fn assignment(world: &mut World, ask: &Ask) -> Answer {
             }
             None => Ok(Response::empty(204)),
         },
-        Method::Patch | Method::Post => {
+        Method::Patch | Method::Post | Method::Options => {
             Err(Refusal::new(405, "MethodNotAllowed", "A role assignment takes GET, PUT and DELETE."))
         }
     }

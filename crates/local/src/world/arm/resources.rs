@@ -200,7 +200,7 @@ fn action(ask: &Ask) -> String {
             Method::Get | Method::Head => "/read",
             Method::Put | Method::Patch => "/write",
             Method::Delete => "/delete",
-            Method::Post => "/action",
+            Method::Post | Method::Options => "/action",
         }
 }
 

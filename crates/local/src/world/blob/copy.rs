@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Who;
 use super::refusal::{invalid_header, refuse};
-use super::{Ask, Blob, Properties, Right, blobs, conditions, history, http_date, tier};
+use super::{Ask, Blob, BlobKind, Properties, Right, blobs, conditions, history, http_date, integrity, tier};
 use crate::world::http::{Segment, slice};
 use crate::world::{Body, Method, Plane, Request, Response, World};
 
@@ -67,40 +67,60 @@ fn original(world: &World, ask: &Ask<'_>, source: &str) -> Result<Blob, Response
     };
     let unverified = |refused: Response| match refused.status {
         404 => missing(),
+        // who the source does not know is told so in its words
+        401 => refused,
         status => refuse(
-            if status == 401 { 403 } else { status },
+            status,
             "CannotVerifyCopySource",
             "This request is not authorized to perform this operation using this permission.",
         ),
     };
     let mut from = Ask::new(world, account, &request).map_err(unverified)?;
-    if from.who == Who::Anybody && account == ask.account {
+    // An asynchronous copy within an account needs no credentials for its source.
+    if from.who == Who::Anybody && account == ask.account && !synchronous(ask) {
         from.who = ask.who.clone();
     }
     from.may(world, Right::Read).map_err(unverified)?;
     let blob = from.blob(world).map_err(unverified)?;
+    let unmet = || {
+        let message = "The source condition specified using HTTP conditional header(s) is not met.";
+        refuse(412, "SourceConditionNotMet", message)
+    };
     conditions::check(&from, Some((&blob.etag, blob.modified))).map_err(|refused| match refused.status {
-        304 | 412 => refuse(
-            412,
-            "SourceConditionNotMet",
-            "The source condition specified using HTTP conditional header(s) is not met.",
-        ),
+        304 | 412 => unmet(),
         _ => refused,
     })?;
+    if let Some(wanted) = ask.header("x-ms-source-if-tags")
+        && !conditions::have(blob, wanted).ok_or_else(|| invalid_header("x-ms-source-if-tags", wanted))?
+    {
+        return Err(unmet());
+    }
+    blob.encryption.check_source(ask)?;
     Ok(blob.clone())
+}
+
+/// Whether a copy has its content when it is answered: `Put Blob From URL`, `Copy Blob From URL`, parts.
+fn synchronous(ask: &Ask<'_>) -> bool {
+    ask.header("x-ms-blob-type").is_some()
+        || ask.request.query("comp").is_some()
+        || ask.header("x-ms-requires-sync").is_some_and(|it| it.eq_ignore_ascii_case("true"))
 }
 
 /// The whole of another blob.
 pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Response, Response> {
     let original = original(world, ask, source)?;
     let from_url = ask.header("x-ms-blob-type").is_some();
-    let synchronous =
-        from_url || ask.header("x-ms-requires-sync").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let synchronous = synchronous(ask);
+    integrity::check(ask, &original.segments)?;
     let archived = original.tier.as_deref() == Some("Archive");
     let online = ask.header("x-ms-access-tier").is_some_and(|tier| !tier.eq_ignore_ascii_case("archive"));
     // only a copy to an online tier takes a blob out of the archive
     if archived && (synchronous || !online) {
         return Err(refuse(409, "BlobArchived", "This operation is not permitted on an archived blob."));
+    }
+    let there = ask.container(world)?.blobs.get(&ask.blob);
+    if there.is_some_and(|there| there.kind != original.kind) {
+        return Err(refuse(409, "InvalidBlobType", "The blob type is invalid for this operation."));
     }
     let mut copy = blobs::replace(world, ask, original.kind)?;
     if copy.metadata.is_empty() {
@@ -126,12 +146,17 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Resp
     let (segments, size, blocks) = (original.segments, original.size, original.blocks);
     let md5 = properties.content_md5.clone();
     let copied = (!from_url).then_some(copied);
-    let copy = Blob { segments, size, blocks, properties, copied, ..copy };
+    let seals = ask.header("x-ms-seal-blob").map(|it| it.eq_ignore_ascii_case("true"));
+    let sealed = original.kind == BlobKind::AppendBlob && seals.unwrap_or(original.sealed);
+    let encryption = copy.encryption.clone();
+    let sequence = original.sequence;
+    let copy = Blob { segments, size, blocks, properties, copied, sealed, sequence, ..copy };
     let version = history::put(world, ask, copy)?;
     let mut response = blobs::written(if from_url { 201 } else { 202 }, &etag, modified, version);
     if !from_url {
         response = response.with("x-ms-copy-id", id).with("x-ms-copy-status", "success");
     }
+    response = encryption.describe(response);
     Ok(match md5.filter(|_| synchronous) {
         Some(md5) => response.with("content-md5", md5),
         None => response,

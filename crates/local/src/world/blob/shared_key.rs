@@ -103,6 +103,7 @@ fn text(ask: &Ask<'_>, lite: bool, order: Order) -> String {
         Method::Post => "POST",
         Method::Patch => "PATCH",
         Method::Delete => "DELETE",
+        Method::Options => "OPTIONS",
     };
     let date = if ask.header("x-ms-date").is_some() { "" } else { header("date") };
     let mut lines = vec![verb];
