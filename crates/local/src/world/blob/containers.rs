@@ -130,24 +130,11 @@ pub(super) fn delete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let there = ask.container(world)?;
     conditions::check(ask, Some((&there.etag, there.modified)))?;
     there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, true)?;
-    if kept(there) {
-        return Err(refuse(
-            409,
-            "ContainerImmutable",
-            "This operation is not permitted as the container has a legal hold or an immutability policy and is not empty.",
-        ));
+    if let Some((code, message)) = there.keeping.holds_container() {
+        return Err(refuse(409, code, message));
     }
     remove(world, ask.account, &ask.container);
     Ok(Response::empty(202))
-}
-
-/// Whether something in it may not be deleted yet.
-pub(super) fn kept(container: &Container) -> bool {
-    let holds = container.keeping.has_policy() || container.keeping.has_hold();
-    let own = |blob: &super::Blob| blob.kept.until.is_some() || blob.kept.hold == Some(true);
-    let past = container.past.values().flatten().map(|past| &past.blob);
-    let mut all = container.blobs.values().chain(past);
-    if holds { all.next().is_some() } else { all.any(own) }
 }
 
 /// A container goes: for good, or until its retention is over.

@@ -15,24 +15,24 @@ use crate::world::{Response, World};
 
 /// How a container keeps what is in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Keeping {
+pub(crate) struct Keeping {
     /// Each blob may have a policy and a hold of its own.
-    pub(super) versions: bool,
+    pub(crate) versions: bool,
     /// Legal holds on the whole container, by tag.
-    pub(super) holds: Vec<String>,
-    pub(super) policy: Option<Policy>,
+    pub(crate) holds: Vec<String>,
+    pub(crate) policy: Option<Policy>,
 }
 
 /// A container's time-based retention.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Policy {
-    pub(super) days: i64,
-    pub(super) locked: bool,
+pub(crate) struct Policy {
+    pub(crate) days: i64,
+    pub(crate) locked: bool,
     /// Append blobs may grow.
-    pub(super) appends: bool,
+    pub(crate) appends: bool,
     /// Block blobs may, too.
-    pub(super) all_appends: bool,
-    pub(super) etag: String,
+    pub(crate) all_appends: bool,
+    pub(crate) etag: String,
 }
 
 /// What a blob itself is kept by.
@@ -107,6 +107,33 @@ impl Keeping {
 
     pub(super) fn has_hold(&self) -> bool {
         !self.holds.is_empty()
+    }
+
+    /// Code and words of what lets nobody delete the container.
+    pub(super) fn holds_container(&self) -> Option<(&'static str, &'static str)> {
+        if self.has_hold() {
+            return Some((
+                "ContainerHasLegalHold",
+                "The requested operation is not allowed as the container has one or more legal holds.",
+            ));
+        }
+        if self.versions {
+            return Some((
+                "ContainerImmutableStorageWithVersioningEnabled",
+                "The requested operation is not allowed as the container has a immutable storage with versioning enabled.",
+            ));
+        }
+        match &self.policy {
+            Some(policy) if policy.locked => Some((
+                "ContainerImmutabilityPolicyLocked",
+                "The requested operation is not allowed as the container has a locked immutability policy.",
+            )),
+            Some(_) => Some((
+                "ContainerImmutabilityPolicyUnlocked",
+                "The requested operation is not allowed as the container has an immutability policy.",
+            )),
+            None => None,
+        }
     }
 
     /// Refuses to change or delete a blob.

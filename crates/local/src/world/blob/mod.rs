@@ -52,11 +52,13 @@ use self::lease::Lease;
 use self::refusal::{bad_query, refuse};
 use self::rights::Right;
 
+pub(crate) use self::immutability::Keeping as HeldBy;
 pub(crate) use self::integrity::{DIGEST, SOURCE_CRC64, SOURCE_MD5, sourced};
 pub(crate) use self::lifecycle::{check as check_lifecycle, policy_changed};
 pub(crate) use self::sas::{account_token, revoke_delegation_keys, service_token};
 use super::arm::{Resource, stamp};
 use super::http::{Body, Segment, decode};
+use super::storage_account::Gone;
 use super::{Method, Request, Response, World};
 
 /// The scope of what the account's own key encrypts.
@@ -70,6 +72,9 @@ const METADATA_MAX: usize = 8 << 10;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     accounts: BTreeMap<String, Account>,
+    /// Accounts that were deleted of late.
+    #[serde(default)]
+    gone: Vec<Gone>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -273,6 +278,11 @@ impl Account {
 }
 
 impl Container {
+    /// Whether there is no blob in it, nor any past of one.
+    fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.past.is_empty()
+    }
+
     fn new(etag: String, modified: Timestamp) -> Container {
         Container {
             etag,
@@ -663,6 +673,15 @@ pub(crate) fn put_container(world: &mut World, account: &str, name: &str, proper
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         container.metadata = metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     }
+    if let Some(scope) = properties["defaultEncryptionScope"].as_str() {
+        container.encryption_scope = (scope != ACCOUNT_SCOPE).then(|| scope.to_owned());
+    }
+    if let Some(deny) = properties["denyEncryptionScopeOverride"].as_bool() {
+        container.deny_scope_override = deny;
+    }
+    if properties["immutableStorageWithVersioning"]["enabled"] == true {
+        container.keeping.versions = true;
+    }
     if let Some(public) = properties["publicAccess"].as_str() {
         let public = public.to_ascii_lowercase();
         container.public = (public != "none").then_some(public);
@@ -673,23 +692,78 @@ pub(crate) fn put_container(world: &mut World, account: &str, name: &str, proper
 /// Resource Manager deletes a container; returns whether it was there.
 ///
 /// # Errors
-/// The code and words of what is in the way: a lease.
+/// Status, code and words of what is in the way: a lease, a hold, a policy.
 pub(crate) fn delete_container(
     world: &mut World,
     account: &str,
     name: &str,
-) -> Result<bool, (&'static str, &'static str)> {
+) -> Result<bool, (u16, &'static str, &'static str)> {
     let account = account.to_ascii_lowercase();
     let there = world.blobs.accounts.get(&account).and_then(|account| account.containers.get(name));
     let Some(there) = there else { return Ok(false) };
     if there.lease.active(world.now) {
-        return Err((
-            "LeaseIdMissing",
-            "There is currently a lease on the container and no lease ID was specified in the request.",
-        ));
+        let message =
+            "There is currently a lease on the container and no lease ID was specified in the request.";
+        return Err((412, "LeaseIdMissing", message));
+    }
+    // What is empty goes here, whatever keeps it; the data plane lets go of less.
+    if let Some((code, message)) = there.keeping.holds_container().filter(|_| !there.is_empty()) {
+        return Err((409, code, message));
     }
     containers::remove(world, &account, name);
     Ok(true)
+}
+
+/// A container and what keeps it, when that lets nobody delete its account.
+pub(crate) fn protected(world: &World, account: &str) -> Option<(String, &'static str)> {
+    let account = world.blobs.accounts.get(&account.to_ascii_lowercase())?;
+    account.containers.iter().find_map(|(name, container)| {
+        let why = match &container.keeping.policy {
+            _ if container.keeping.has_hold() => "legal hold",
+            Some(policy) if policy.locked => "locked immutability policy",
+            _ => return None,
+        };
+        Some((name.clone(), why))
+    })
+}
+
+/// How a container keeps what is in it, with the etag of a change to that.
+pub(crate) fn keeping<'w>(
+    world: &'w mut World,
+    account: &str,
+    name: &str,
+) -> Option<(String, &'w mut HeldBy)> {
+    let account = world.blobs.accounts.get_mut(&account.to_ascii_lowercase())?;
+    account.containers.contains_key(name).then_some(())?;
+    let etag = account.etag();
+    account.containers.get_mut(name).map(|container| (etag, &mut container.keeping))
+}
+
+/// Whether a container may be called so.
+pub(crate) fn is_container_name(name: &str) -> bool {
+    containers::check_name(name).is_ok()
+}
+
+/// Accounts deleted within the last two weeks.
+pub(crate) fn deleted_accounts(world: &World) -> Vec<Gone> {
+    let kept = jiff::SignedDuration::from_hours(24 * 14);
+    world.blobs.gone.iter().filter(|gone| world.now.duration_since(gone.at) < kept).cloned().collect()
+}
+
+/// Containers that were deleted and may come back, with their ARM `properties`.
+pub(crate) fn deleted_containers(world: &World, account: &str) -> Vec<(String, Value)> {
+    let account = world.blobs.accounts.get(&account.to_ascii_lowercase());
+    let deleted = account.into_iter().flat_map(|account| &account.deleted);
+    deleted
+        .map(|it| {
+            let mut properties = arm_properties(&it.container, world.now);
+            properties["deleted"] = json!(true);
+            properties["version"] = json!(it.version);
+            properties["deletedTime"] = json!(stamp(it.at));
+            properties["remainingRetentionDays"] = json!(it.until.duration_since(world.now).as_hours() / 24);
+            (it.name.clone(), properties)
+        })
+        .collect()
 }
 
 /// Names of an account's containers with their ARM `properties`, made by whichever plane.
@@ -707,16 +781,33 @@ fn arm_properties(container: &Container, now: Timestamp) -> Value {
         Some("blob") => "Blob",
         _ => "None",
     };
-    json!({
+    let keeping = &container.keeping;
+    let mut properties = json!({
         "publicAccess": public, "metadata": container.metadata, "etag": container.etag,
-        "lastModifiedTime": stamp(container.modified), "leaseStatus": capital(lease.status()), "leaseState": capital(lease.name()),
-        "hasImmutabilityPolicy": false, "hasLegalHold": false, "deleted": false, "remainingRetentionDays": 0,
-        "defaultEncryptionScope": "$account-encryption-key", "denyEncryptionScopeOverride": false,
-        "immutableStorageWithVersioning": {"enabled": false},
-    })
+        "lastModifiedTime": stamp(container.modified), "leaseStatus": capital(lease.status()),
+        "leaseState": capital(lease.name()), "deleted": false, "remainingRetentionDays": 0,
+        "hasImmutabilityPolicy": keeping.has_policy(), "hasLegalHold": keeping.has_hold(),
+        "legalHold": {"hasLegalHold": keeping.has_hold(),
+                      "tags": keeping.holds.iter().map(|tag| json!({"tag": tag})).collect::<Vec<_>>()},
+        "defaultEncryptionScope": container.encryption_scope.as_deref().unwrap_or(ACCOUNT_SCOPE),
+        "denyEncryptionScopeOverride": container.deny_scope_override,
+        "immutableStorageWithVersioning": {"enabled": keeping.versions},
+    });
+    if let Some(policy) = &keeping.policy {
+        properties["immutabilityPolicy"] = json!({"etag": policy.etag, "properties": {
+            "immutabilityPeriodSinceCreationInDays": policy.days,
+            "state": if policy.locked { "Locked" } else { "Unlocked" },
+            "allowProtectedAppendWrites": policy.appends,
+            "allowProtectedAppendWritesAll": policy.all_appends,
+        }});
+    }
+    properties
 }
 
 /// The account is gone from Resource Manager: so is its content.
-pub(crate) fn removed(world: &mut World, account: &str) {
-    world.blobs.accounts.remove(&account.to_ascii_lowercase());
+pub(crate) fn removed(world: &mut World, gone: &Gone) {
+    world.blobs.accounts.remove(&gone.name.to_ascii_lowercase());
+    let now = world.now;
+    world.blobs.gone.retain(|it| now.duration_since(it.at) < jiff::SignedDuration::from_hours(24 * 14));
+    world.blobs.gone.push(gone.clone());
 }
