@@ -217,7 +217,13 @@ pub(crate) fn slice(segments: &[Segment], first: u64, length: u64) -> Vec<Segmen
         if length == 0 {
             break;
         }
-        part.push(Segment { offset: segment.offset + skip, length, ..segment.clone() });
+        part.push(if length == segment.length {
+            segment.clone()
+        } else {
+            // Digests are of the whole piece; a hole is the same all over.
+            let offset = if segment.is_hole() { segment.offset } else { segment.offset + skip };
+            Segment { key: segment.key.clone(), offset, length, ..Segment::default() }
+        });
         left -= length;
         skip = 0;
     }

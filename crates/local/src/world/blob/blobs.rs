@@ -203,7 +203,7 @@ pub(super) fn set_metadata(world: &mut World, ask: &Ask<'_>) -> Result<Response,
     let metadata = ask.metadata()?;
     let now = world.now;
     check_change(world, ask)?;
-    ask.blob(world)?.encryption.check(ask)?;
+    ask.blob(world)?.encryption.check_change(world, ask, ask.container(world)?)?;
     let version = history::new_version(world, ask);
     let (blob, etag) = change(world, ask)?;
     blob.metadata = metadata;
@@ -346,6 +346,9 @@ fn describe(world: &World, ask: &Ask<'_>, response: Response, blob: &Blob, whole
         response = response.with("x-ms-blob-sequence-number", blob.sequence.to_string());
     } else if let Some(tier) = &blob.tier {
         response = response.with("x-ms-access-tier", tier.as_str());
+        if let Some(smart) = blob.smart_tier() {
+            response = response.with("x-ms-smart-access-tier", smart);
+        }
     } else if let Some(tier) = super::default_tier(world, ask.account) {
         response = response.with("x-ms-access-tier", tier).with("x-ms-access-tier-inferred", "true");
     }

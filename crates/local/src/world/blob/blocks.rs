@@ -124,6 +124,10 @@ pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
         (Err(_), Some(_)) => None,
         (Err(refused), None) => return Err(refused),
     };
+    if let Some(blob) = blob {
+        conditions::check_tags(ask, blob)?;
+        blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
+    }
     let which = ask.request.query("blocklisttype").unwrap_or("committed").to_ascii_lowercase();
     if !matches!(which.as_str(), "committed" | "uncommitted" | "all") {
         return Err(bad_query("blocklisttype"));
@@ -178,7 +182,7 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
             "The specified blob is sealed and its contents can't be modified unless the blob is re-created after a delete operation.",
         ));
     }
-    blob.encryption.check(ask)?;
+    blob.encryption.check_change(world, ask, ask.container(world)?)?;
     blob.kept.guard(world.now)?;
     ask.container(world)?.keeping.guard_append(blob, world.now)?;
     let at = blob.size;

@@ -65,15 +65,23 @@ fn original(world: &World, ask: &Ask<'_>, source: &str) -> Result<Blob, Response
         body: Body::Empty,
         id: ask.request.id.clone(),
     };
-    let unverified = |refused: Response| match refused.status {
-        404 => missing(),
-        // who the source does not know is told so in its words
-        401 => refused,
-        status => refuse(
-            status,
-            "CannotVerifyCopySource",
-            "This request is not authorized to perform this operation using this permission.",
-        ),
+    let unverified = |refused: Response| {
+        let code = refused.headers.iter().find(|(name, _)| name == "x-ms-error-code");
+        let code = code.map(|(_, code)| code.clone()).unwrap_or_default();
+        let status = refused.status;
+        let answer = match status {
+            404 => missing(),
+            // who the source does not know is told so in its words
+            401 => refused,
+            status => refuse(
+                status,
+                "CannotVerifyCopySource",
+                "This request is not authorized to perform this operation using this permission.",
+            ),
+        };
+        answer
+            .with("x-ms-copy-source-status-code", status.to_string())
+            .with("x-ms-copy-source-error-code", code)
     };
     let mut from = Ask::new(world, account, &request).map_err(unverified)?;
     // An asynchronous copy within an account needs no credentials for its source.
@@ -82,18 +90,18 @@ fn original(world: &World, ask: &Ask<'_>, source: &str) -> Result<Blob, Response
     }
     from.may(world, Right::Read).map_err(unverified)?;
     let blob = from.blob(world).map_err(unverified)?;
-    let unmet = || {
+    let unmet = |code: &str| {
         let message = "The source condition specified using HTTP conditional header(s) is not met.";
-        refuse(412, "SourceConditionNotMet", message)
+        refuse(412, if synchronous(ask) { "CannotVerifyCopySource" } else { code }, message)
     };
     conditions::check(&from, Some((&blob.etag, blob.modified))).map_err(|refused| match refused.status {
-        304 | 412 => unmet(),
+        304 | 412 => unmet("SourceConditionNotMet"),
         _ => refused,
     })?;
     if let Some(wanted) = ask.header("x-ms-source-if-tags")
         && !conditions::have(blob, wanted).ok_or_else(|| invalid_header("x-ms-source-if-tags", wanted))?
     {
-        return Err(unmet());
+        return Err(unmet("ConditionNotMet"));
     }
     blob.encryption.check_source(ask)?;
     Ok(blob.clone())
@@ -111,7 +119,7 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Resp
     let original = original(world, ask, source)?;
     let from_url = ask.header("x-ms-blob-type").is_some();
     let synchronous = synchronous(ask);
-    integrity::check(ask, &original.segments)?;
+    let sums = integrity::check(ask, &original.segments)?;
     let archived = original.tier.as_deref() == Some("Archive");
     let online = ask.header("x-ms-access-tier").is_some_and(|tier| !tier.eq_ignore_ascii_case("archive"));
     // only a copy to an online tier takes a blob out of the archive
@@ -133,7 +141,10 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Resp
     }
     let (etag, modified) = (copy.etag.clone(), copy.modified);
     let sent = blobs::sent_properties(ask);
-    let properties = if sent == Properties::default() { original.properties } else { sent };
+    let with_properties =
+        ask.header("x-ms-copy-source-blob-properties").is_none_or(|it| it.eq_ignore_ascii_case("true"));
+    let properties =
+        if sent == Properties::default() && with_properties { original.properties } else { sent };
     let id = world.chance.uuid("copy").to_string();
     if archived {
         let to = copy.tier.clone().unwrap_or_default();
@@ -157,7 +168,10 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Resp
         response = response.with("x-ms-copy-id", id).with("x-ms-copy-status", "success");
     }
     response = encryption.describe(response);
-    Ok(match md5.filter(|_| synchronous) {
+    if let Some(crc64) = sums.crc64.filter(|_| from_url) {
+        response = response.with("x-ms-content-crc64", crc64);
+    }
+    Ok(match md5.or(sums.md5).filter(|_| synchronous) {
         Some(md5) => response.with("content-md5", md5),
         None => response,
     })

@@ -24,7 +24,12 @@ pub(super) struct Encryption {
 /// What a write asks for, with the container's scope where the request names none.
 pub(super) fn of_write(world: &World, ask: &Ask<'_>, container: &Container) -> Result<Encryption, Response> {
     let key = key(ask, "x-ms-encryption")?;
-    let named = ask.header("x-ms-encryption-scope").or(ask.request.query("ses")).map(str::to_owned);
+    let signed = ask.request.query("ses").filter(|scope| !scope.is_empty());
+    let named = ask.header("x-ms-encryption-scope").or(signed).map(str::to_owned);
+    if signed.is_some() && signed != named.as_deref() {
+        // A signature for one scope is none for another.
+        return Err(super::rights::failed());
+    }
     if named.is_some() && key.is_some() {
         return Err(refuse(
             400,
@@ -83,6 +88,24 @@ impl Encryption {
     /// Refuses a request that does not bring the key that the content has.
     pub(super) fn check(&self, ask: &Ask<'_>) -> Result<(), Response> {
         self.against(key(ask, "x-ms-encryption")?)
+    }
+
+    /// Refuses a change that does not name the key and the scope that the content has.
+    pub(super) fn check_change(
+        &self,
+        world: &World,
+        ask: &Ask<'_>,
+        container: &Container,
+    ) -> Result<(), Response> {
+        let sent = of_write(world, ask, container)?;
+        if self.scope.is_some() && sent.scope.is_none() {
+            return Err(refuse(
+                409,
+                "BlobUsesCustomerSpecifiedEncryption",
+                "The blob is encrypted with customer specified encryption, but it was not provided in the request.",
+            ));
+        }
+        self.check_same(&sent)
     }
 
     /// The same for the source of a copy.

@@ -141,7 +141,7 @@ pub(super) fn snapshot(world: &mut World, ask: &Ask<'_>) -> Result<Response, Res
     let there = ask.blob(world)?;
     conditions::check_tagged(ask, there)?;
     there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
-    there.encryption.check(ask)?;
+    there.encryption.check_change(world, ask, ask.container(world)?)?;
     let metadata = ask.metadata()?;
     let mut blob = Blob { lease: Lease::default(), version: None, ..there.clone() };
     if !metadata.is_empty() {
@@ -180,10 +180,7 @@ pub(super) fn delete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     conditions::check_tier(ask, there)?;
     let keeping = &ask.container(world)?.keeping;
     keeping.guard(there, now)?;
-    // Deleted where versions are kept, the present state stays as one.
-    if ask.names_past() || !settings.versions {
-        there.kept.guard(now)?;
-    }
+    there.kept.guard(now)?;
     if ask.names_past() {
         if which.is_some() {
             return Err(invalid_header("x-ms-delete-snapshots", which.unwrap_or_default()));

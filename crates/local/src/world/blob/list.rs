@@ -380,6 +380,9 @@ fn blob_element(world: &World, ask: &Ask<'_>, name: &str, entry: Entry<'_>, want
         let default = || super::default_tier(world, ask.account);
         if let Some(tier) = blob.tier.clone().or_else(default) {
             out.push_str(&xml::element("AccessTier", &tier));
+            if let Some(smart) = blob.smart_tier() {
+                out.push_str(&xml::element("SmartAccessTier", smart));
+            }
             if blob.tier.is_none() {
                 out.push_str("<AccessTierInferred>true</AccessTierInferred>");
             }

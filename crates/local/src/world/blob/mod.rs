@@ -201,6 +201,13 @@ enum BlobKind {
     PageBlob,
 }
 
+impl Blob {
+    /// Where the smart tier has it; what was just written is hot.
+    fn smart_tier(&self) -> Option<&'static str> {
+        (self.tier.as_deref() == Some("Smart")).then_some("Hot")
+    }
+}
+
 impl BlobKind {
     fn name(self) -> &'static str {
         match self {
@@ -278,9 +285,11 @@ impl Account {
 }
 
 impl Container {
-    /// Whether there is no blob in it, nor any past of one.
-    fn is_empty(&self) -> bool {
-        self.blobs.is_empty() && self.past.is_empty()
+    /// Whether there is a blob in it, or a past one that may not go yet.
+    fn keeps(&self, now: Timestamp) -> bool {
+        let past = self.past.values().flatten().map(|past| &past.blob);
+        let kept = |blob: &Blob| blob.kept.guard(now).is_err() || self.keeping.guard(blob, now).is_err();
+        !self.blobs.is_empty() || past.into_iter().any(kept)
     }
 
     fn new(etag: String, modified: Timestamp) -> Container {
@@ -491,8 +500,9 @@ impl<'a> Ask<'a> {
         let path = decode(&request.path);
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (container, blob) = path.split_once('/').unwrap_or((path, ""));
-        let is_container =
-            request.query("restype").is_some_and(|kind| kind.eq_ignore_ascii_case("container"));
+        let is_container = request.query("restype").is_some_and(|kind| {
+            kind.eq_ignore_ascii_case("container") || kind.eq_ignore_ascii_case("account")
+        });
         // A name without a container is in the root container.
         let (container, blob) = match (container, blob) {
             ("", _) => ("", ""),
@@ -706,8 +716,8 @@ pub(crate) fn delete_container(
             "There is currently a lease on the container and no lease ID was specified in the request.";
         return Err((412, "LeaseIdMissing", message));
     }
-    // What is empty goes here, whatever keeps it; the data plane lets go of less.
-    if let Some((code, message)) = there.keeping.holds_container().filter(|_| !there.is_empty()) {
+    // Here a container goes once nothing in it is kept any more; the data plane lets go of less.
+    if let Some((code, message)) = there.keeping.holds_container().filter(|_| there.keeps(world.now)) {
         return Err((409, code, message));
     }
     containers::remove(world, &account, name);

@@ -80,7 +80,9 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
         if ask.content().1 > 0 {
             return Err(invalid_header("content-length", &ask.content().1.to_string()));
         }
-        (vec![Segment::hole(length)], integrity::Sums::default())
+        // A hole that somebody made is another than one that was always there: `Get Page Ranges` tells.
+        let made = world.blobs.accounts.get(ask.account).map_or(0, |account| account.changes + 1);
+        (vec![Segment { offset: made, ..Segment::hole(length) }], integrity::Sums::default())
     } else {
         let (content, size) = match ask.header("x-ms-copy-source") {
             Some(source) => copy::part(world, ask, source)?,
@@ -108,7 +110,7 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
     }
     conditions::check_tagged(ask, blob)?;
     check_sequence(ask, blob)?;
-    blob.encryption.check(ask)?;
+    blob.encryption.check_change(world, ask, ask.container(world)?)?;
     blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
     blob.kept.guard(world.now)?;
     ask.container(world)?.keeping.guard(blob, world.now)?;
@@ -156,7 +158,9 @@ fn joined<const N: usize>(parts: [Vec<Segment>; N]) -> Vec<Segment> {
     let mut all: Vec<Segment> = Vec::new();
     for segment in parts.into_iter().flatten() {
         match all.last_mut() {
-            Some(last) if last.is_hole() && segment.is_hole() => last.length += segment.length,
+            Some(last) if last.is_hole() && segment.is_hole() && last.offset == segment.offset => {
+                last.length += segment.length;
+            }
             _ => all.push(segment),
         }
     }
@@ -235,8 +239,9 @@ fn written(blob: &Blob, before: Option<&Blob>) -> Vec<(Written, u64, u64)> {
         let place = |piece: &Option<Segment>| piece.as_ref().map(|it| (it.key.clone(), it.offset));
         let kind = match (&now, &then) {
             (now, None) => (!is_hole(now)).then_some(Written::Pages),
-            (now, Some(then)) if is_hole(now) => (!is_hole(then)).then_some(Written::Cleared),
-            (now, Some(then)) => (place(now) != place(then)).then_some(Written::Pages),
+            (now, Some(then)) if place(now) == place(then) => None,
+            (now, Some(_)) if is_hole(now) => Some(Written::Cleared),
+            (_, Some(_)) => Some(Written::Pages),
         };
         match (kind, ranges.last_mut()) {
             (Some(kind), Some((last, _, until))) if *last == kind && *until + 1 == start => *until = end - 1,
