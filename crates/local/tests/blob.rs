@@ -319,22 +319,3 @@ async fn names_and_bodies_of_every_wrong_form_are_refused() {
     }
     local.stop().await;
 }
-
-/// Microsoft's Python client does what `python/blob.py` says. `LANDFALL_PYTHON` names an interpreter that has
-/// azure-storage-blob and azure-identity.
-#[tokio::test(flavor = "multi_thread")]
-async fn microsofts_python_client_does_its_ordinary_work() {
-    let Ok(python) = std::env::var("LANDFALL_PYTHON") else {
-        eprintln!("skipped: LANDFALL_PYTHON names no interpreter with azure-storage-blob and azure-identity");
-        return;
-    };
-    let local = Local::start().await;
-    let mut command = std::process::Command::new(python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/blob.py"));
-    command.envs(&local.status.env);
-    let output =
-        tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("python");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.ends_with("ALL OK\n"), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    local.stop().await;
-}
