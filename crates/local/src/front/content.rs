@@ -389,3 +389,27 @@ async fn blocking<T: Send + 'static>(
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn digests_are_as_azure_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = Contents::open(folder.path().to_owned()).unwrap();
+        let body = http_body_util::Full::new(Bytes::from_static(b"hello world again"));
+        let wanted = Digests { md5: true, crc64: true, sha256: false };
+        let upload = contents.take(body, 100, wanted).await.unwrap();
+        // What Azure answered for these bytes.
+        assert_eq!(upload.segment.md5, "ADIaUHvbQg271PU8czsVBQ==");
+        assert_eq!(upload.segment.crc64, "mpnC2q1C3TI=");
+        assert_eq!(upload.segment.sha256, "", "not asked for");
+        let holed = [upload.segment.clone(), Segment::hole(3)];
+        let mut text = String::new();
+        contents.reader(&holed).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello world again\0\0\0");
+        let again = contents.digest(&[upload.segment.clone()], wanted).await.unwrap();
+        assert_eq!(again.crc64, upload.segment.crc64);
+    }
+}
