@@ -374,8 +374,7 @@ mod tests {
                     key: format!("{step:032x}"),
                     offset: 0,
                     length: 7,
-                    sha256: "00".into(),
-                    md5: "00".into(),
+                    ..Segment::default()
                 }])
             };
             let (plane, method, target, token, body) = match random.random_range(0..11) {

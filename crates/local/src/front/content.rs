@@ -9,6 +9,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
@@ -27,13 +29,18 @@ const WRITE: usize = 1 << 20;
 /// Pieces that wait for the disk before a client has to.
 const WAITING_MAX: usize = 4;
 
-/// What an upload is hashed with, as its plane needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hashes {
+/// Azure's CRC64 of content.
+static CRC64: crc::Crc<u64, crc::Table<16>> = crc::Crc::<u64, crc::Table<16>>::new(&crc::CRC_64_NVME);
+
+/// Which digests a plane wants of an upload; each costs time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digests {
     /// Registries name content by it.
-    Sha256,
-    /// Blob storage tells it as `Content-MD5`.
-    Md5,
+    pub(crate) sha256: bool,
+    /// Blobs tell it.
+    pub(crate) md5: bool,
+    /// Blobs tell it.
+    pub(crate) crc64: bool,
 }
 
 /// The folder of contents.
@@ -85,19 +92,16 @@ impl Contents {
     }
 
     /// Takes in a body, up to `max` bytes of it.
-    pub(crate) async fn take<B>(&self, mut body: B, max: u64, hashes: Hashes) -> Result<Upload, Refused>
+    pub(crate) async fn take<B>(&self, mut body: B, max: u64, wanted: Digests) -> Result<Upload, Refused>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
         let key = uuid::Uuid::new_v4().simple().to_string();
         self.pending().insert(key.clone());
-        let mut upload = Upload {
-            segment: Segment { key, offset: 0, length: 0, sha256: String::new(), md5: String::new() },
-            contents: self.clone(),
-        };
+        let mut upload = Upload { segment: Segment { key, ..Segment::default() }, contents: self.clone() };
         let path = self.path(&upload.segment.key);
-        let result = self.fill(&mut body, max, hashes, &path, &mut upload.segment).await;
+        let result = self.fill(&mut body, max, wanted, &path, &mut upload.segment).await;
         if let Err(refused) = result {
             let _ = std::fs::remove_file(&path);
             return Err(refused);
@@ -110,7 +114,7 @@ impl Contents {
         &self,
         body: &mut B,
         max: u64,
-        hashes: Hashes,
+        wanted: Digests,
         path: &Path,
         segment: &mut Segment,
     ) -> Result<(), Refused>
@@ -118,19 +122,20 @@ impl Contents {
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let sink = Sink::new(create(path).map_err(Refused::Disk)?, hashes);
+        let sink = Sink { file: create(path).map_err(Refused::Disk)?, hashes: Hashes::of(wanted) };
         let (send, mut receive) = tokio::sync::mpsc::channel::<Vec<Bytes>>(WAITING_MAX);
         let writer = tokio::task::spawn_blocking(move || {
             let mut sink = sink;
             while let Some(gathered) = receive.blocking_recv() {
                 sink.write(&gathered)?;
             }
-            Ok(sink.finish())
+            Ok(sink.hashes.named())
         });
         let came = gather(body, max, segment, send).await;
         let hashed = writer.await.map_err(std::io::Error::other).and_then(|hashed| hashed);
         // of a disk that is full and a client that broke off, the disk is what is told
-        (segment.sha256, segment.md5) = hashed.map_err(Refused::Disk)?;
+        let named = hashed.map_err(Refused::Disk)?;
+        (segment.sha256, segment.md5, segment.crc64) = (named.sha256, named.md5, named.crc64);
         came
     }
 
@@ -168,6 +173,22 @@ impl Contents {
         Ok(text)
     }
 
+    /// Digests of segments put together.
+    pub(crate) async fn digest(&self, segments: &[Segment], wanted: Digests) -> std::io::Result<Named> {
+        let mut reader = self.reader(segments);
+        blocking(move || {
+            let mut hashes = Hashes::of(wanted);
+            let mut chunk = vec![0; CHUNK];
+            loop {
+                match reader.read(&mut chunk)? {
+                    0 => return Ok(hashes.named()),
+                    n => hashes.update(&chunk[..n]),
+                }
+            }
+        })
+        .await
+    }
+
     /// Hex SHA-256 of segments put together.
     pub(crate) fn sha256(&self, segments: &[Segment]) -> std::io::Result<String> {
         if let [one] = segments
@@ -193,7 +214,7 @@ impl Contents {
             std::fs::metadata(self.path(&segment.key))
                 .is_ok_and(|data| data.len() >= segment.offset.saturating_add(segment.length))
         };
-        named.into_iter().find(|segment| !whole(segment)).map(|segment| segment.key.clone())
+        named.into_iter().find(|it| !it.is_hole() && !whole(it)).map(|segment| segment.key.clone())
     }
 
     /// Removes what is neither being uploaded nor in what `named` returns.
@@ -248,36 +269,64 @@ where
 
 struct Sink {
     file: File,
-    sha256: Option<Sha256>,
-    md5: Option<Md5>,
+    hashes: Hashes,
 }
 
 impl Sink {
-    fn new(file: File, hashes: Hashes) -> Sink {
-        Sink {
-            file,
-            sha256: (hashes == Hashes::Sha256).then(Sha256::new),
-            md5: (hashes == Hashes::Md5).then(Md5::new),
-        }
-    }
-
     fn write(&mut self, gathered: &[Bytes]) -> std::io::Result<()> {
         for data in gathered {
             self.file.write_all(data)?;
-            if let Some(hash) = &mut self.sha256 {
-                hash.update(data);
-            }
-            if let Some(hash) = &mut self.md5 {
-                hash.update(data);
-            }
+            self.hashes.update(data);
         }
         Ok(())
     }
+}
 
-    /// Both hashes in hex; empty for the one that nobody asked for.
-    fn finish(self) -> (String, String) {
-        let sha256 = self.sha256.map(|hash| hex::encode(hash.finalize()));
-        (sha256.unwrap_or_default(), self.md5.map(|hash| hex::encode(hash.finalize())).unwrap_or_default())
+/// Digests under way.
+struct Hashes {
+    sha256: Option<Sha256>,
+    md5: Option<Md5>,
+    crc64: Option<crc::Digest<'static, u64, crc::Table<16>>>,
+}
+
+/// Digests as segments have them; empty: not wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Hex.
+    pub(crate) sha256: String,
+    /// Base64.
+    pub(crate) md5: String,
+    /// Base64 of the little-endian number, as Azure writes it.
+    pub(crate) crc64: String,
+}
+
+impl Hashes {
+    fn of(wanted: Digests) -> Hashes {
+        Hashes {
+            sha256: wanted.sha256.then(Sha256::new),
+            md5: wanted.md5.then(Md5::new),
+            crc64: wanted.crc64.then(|| CRC64.digest()),
+        }
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(data);
+        }
+        if let Some(md5) = &mut self.md5 {
+            md5.update(data);
+        }
+        if let Some(crc64) = &mut self.crc64 {
+            crc64.update(data);
+        }
+    }
+
+    fn named(self) -> Named {
+        Named {
+            sha256: self.sha256.map(|it| hex::encode(it.finalize())).unwrap_or_default(),
+            md5: self.md5.map(|it| STANDARD.encode(it.finalize())).unwrap_or_default(),
+            crc64: self.crc64.map(|it| STANDARD.encode(it.finalize().to_le_bytes())).unwrap_or_default(),
+        }
     }
 }
 
@@ -286,16 +335,30 @@ impl Sink {
 pub(crate) struct Reader {
     contents: Contents,
     segments: std::collections::VecDeque<Segment>,
-    open: Option<(File, u64)>,
+    /// What is read now, and how much of it is left.
+    open: Option<(Source, u64)>,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    /// What was never written reads as zeros.
+    Hole,
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         loop {
-            if let Some((file, left)) = &mut self.open {
+            if let Some((source, left)) = &mut self.open {
                 if *left > 0 {
                     let most = buffer.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                    let n = file.read(&mut buffer[..most])?;
+                    let n = match source {
+                        Source::File(file) => file.read(&mut buffer[..most])?,
+                        Source::Hole => {
+                            buffer[..most].fill(0);
+                            most
+                        }
+                    };
                     if n == 0 && most > 0 {
                         return Err(std::io::ErrorKind::UnexpectedEof.into());
                     }
@@ -305,9 +368,13 @@ impl Read for Reader {
                 self.open = None;
             }
             let Some(segment) = self.segments.pop_front() else { return Ok(0) };
+            if segment.is_hole() {
+                self.open = Some((Source::Hole, segment.length));
+                continue;
+            }
             let mut file = File::open(self.contents.path(&segment.key))?;
             file.seek(SeekFrom::Start(segment.offset))?;
-            self.open = Some((file, segment.length));
+            self.open = Some((Source::File(file), segment.length));
         }
     }
 }
@@ -321,4 +388,28 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn digests_are_as_azure_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let contents = Contents::open(folder.path().to_owned()).unwrap();
+        let body = http_body_util::Full::new(Bytes::from_static(b"hello world again"));
+        let wanted = Digests { md5: true, crc64: true, sha256: false };
+        let upload = contents.take(body, 100, wanted).await.unwrap();
+        // What Azure answered for these bytes.
+        assert_eq!(upload.segment.md5, "ADIaUHvbQg271PU8czsVBQ==");
+        assert_eq!(upload.segment.crc64, "mpnC2q1C3TI=");
+        assert_eq!(upload.segment.sha256, "", "not asked for");
+        let holed = [upload.segment.clone(), Segment::hole(3)];
+        let mut text = String::new();
+        contents.reader(&holed).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello world again\0\0\0");
+        let again = contents.digest(&[upload.segment.clone()], wanted).await.unwrap();
+        assert_eq!(again.crc64, upload.segment.crc64);
+    }
 }

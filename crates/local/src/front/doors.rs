@@ -23,6 +23,14 @@ pub(crate) fn door(authority: &str) -> Door {
         Door::Plane(Plane::Registry { name })
     } else if let Some(account) = named(".blob.core.localhost") {
         Door::Plane(Plane::Blob { account })
+    } else if let Some(account) = named(".web.core.localhost") {
+        // Azure puts a zone between: `account.z6.web.core…`.
+        let account = account.split('.').next().unwrap_or_default().to_owned();
+        Door::Plane(Plane::Website { account })
+    } else if let Some((account, service)) = named(".core.localhost")
+        .and_then(|name| name.split_once('.').map(|(a, s)| (a.to_owned(), s.to_owned())))
+    {
+        Door::Plane(Plane::OtherStorage { account, service })
     } else {
         Door::App(host)
     }
@@ -53,6 +61,11 @@ mod tests {
             ("Kv1.vault.localhost:8443", plane(Plane::Vault { name: "kv1".into() })),
             ("acr1.azurecr.localhost.:8443", plane(Plane::Registry { name: "acr1".into() })),
             ("st1.blob.core.localhost", plane(Plane::Blob { account: "st1".into() })),
+            ("st1.z6.web.core.localhost", plane(Plane::Website { account: "st1".into() })),
+            (
+                "st1.dfs.core.localhost",
+                plane(Plane::OtherStorage { account: "st1".into(), service: "dfs".into() }),
+            ),
             (".vault.localhost", Door::App(".vault.localhost".into())),
             (
                 "web.x.westeurope.azurecontainerapps.localhost:8443",

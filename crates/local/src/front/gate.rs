@@ -12,8 +12,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Body as _, Frame};
 
-use super::content::{Contents, Hashes, Refused, Upload};
-use crate::world::{Body, Method, Plane, Request, Response};
+use super::content::{Contents, Digests, Refused, Upload};
+use super::spelling;
+use crate::world::{Body, Method, Plane, Request, Response, blob};
 
 /// What a body's stream may fail with.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,8 +30,12 @@ const UPLOAD_MAX: u64 = 5000 << 20;
 const LAYER_MAX: u64 = 200 << 30;
 /// What is read of a body that is refused.
 const DRAIN_MAX: u64 = 64 << 20;
+/// 50,000 blocks whose ids are of 64 bytes, in XML.
+const BLOCK_LIST_MAX: u64 = 8 << 20;
 /// A client that sends nothing for so long has gone.
 const BODY_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Headers that carry metadata of blobs and containers.
+const METADATA: &str = "x-ms-meta-";
 /// Headers that only the front sets, and clients therefore may not.
 const OWN_HEADERS: &str = "x-landfall-";
 
@@ -54,7 +59,7 @@ where
 {
     let id = uuid::Uuid::new_v4().to_string();
     let (head, body) = request.into_parts();
-    let Some(method) = method(&head.method) else {
+    let Some(method) = method(&head.method, &plane) else {
         return Err(refusal(&plane, 405, "MethodNotAllowed", "The HTTP method is not supported here.", &id));
     };
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
@@ -79,6 +84,12 @@ where
         .query()
         .map(|query| url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
         .unwrap_or_default();
+    if let Plane::Blob { .. } = plane {
+        let names = spelling::spelled(&head, METADATA).await;
+        if names.iter().any(|name| name.chars().any(char::is_uppercase)) {
+            headers.insert(blob::SPELLED.to_owned(), names.join(","));
+        }
+    }
     let mut request = Request {
         method,
         origin: format!("{scheme}://{}", authority.to_ascii_lowercase()),
@@ -96,22 +107,21 @@ where
             None
         }
         Kind::Upload(max) => {
+            let digests = digests(&request);
             if body.size_hint().lower() > max {
                 return Err(too_large(&request));
             }
-            let hashes = match request.plane {
-                Plane::Registry { .. } => Hashes::Sha256,
-                _ => Hashes::Md5,
-            };
-            let taken = contents.take(Idle::new(body), max, hashes).await;
-            let upload = taken.map_err(|refused| refuse(&request, refused))?;
+            let upload = contents
+                .take(Idle::new(body), max, digests)
+                .await
+                .map_err(|refused| refuse(&request, refused))?;
             if upload.segment.length > 0 {
                 request.body = Body::Stored(vec![upload.segment.clone()]);
             }
             Some(upload)
         }
-        Kind::Small => {
-            let bytes = gather(body).await.map_err(|refused| refuse(&request, refused))?;
+        Kind::Small(max) => {
+            let bytes = gather(body, max).await.map_err(|refused| refuse(&request, refused))?;
             if !bytes.is_empty() {
                 request.body = Body::Bytes(bytes);
             }
@@ -128,6 +138,21 @@ pub(crate) enum Show {
     All,
     /// Only the head, as for HEAD.
     Head,
+}
+
+/// Makes HTTP of a blob's answer, whose metadata keeps the case of its names.
+pub(crate) async fn give_spelled(contents: &Contents, response: Response, show: Show) -> Answer {
+    let names: Vec<String> = response
+        .headers
+        .iter()
+        .filter(|(name, _)| name.starts_with(METADATA) && name.chars().any(char::is_uppercase))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut answer = give(contents, response, show);
+    if !names.is_empty() {
+        *answer.extensions_mut() = spelling::spell(&names).await;
+    }
+    answer
 }
 
 /// Makes HTTP of an answer.
@@ -181,7 +206,7 @@ fn never(never: std::convert::Infallible) -> BoxError {
 /// A refusal in the words of the plane: XML for blobs, the distribution protocol's list, ARM's object elsewhere.
 pub(crate) fn refusal(plane: &Plane, status: u16, code: &str, message: &str, id: &str) -> Response {
     let response = match plane {
-        Plane::Blob { .. } => Response {
+        Plane::Blob { .. } | Plane::OtherStorage { .. } | Plane::Website { .. } => Response {
             status,
             headers: vec![
                 ("content-type".into(), "application/xml".into()),
@@ -205,7 +230,7 @@ pub(crate) fn refusal(plane: &Plane, status: u16, code: &str, message: &str, id:
     response.with("x-ms-request-id", id)
 }
 
-fn method(method: &http::Method) -> Option<Method> {
+fn method(method: &http::Method, plane: &Plane) -> Option<Method> {
     Some(match *method {
         http::Method::GET => Method::Get,
         http::Method::HEAD => Method::Head,
@@ -213,6 +238,8 @@ fn method(method: &http::Method) -> Option<Method> {
         http::Method::POST => Method::Post,
         http::Method::PATCH => Method::Patch,
         http::Method::DELETE => Method::Delete,
+        // Browsers ask the blob service what pages of others may do; nobody else answers them.
+        http::Method::OPTIONS if matches!(plane, Plane::Blob { .. }) => Method::Options,
         _ => return None,
     })
 }
@@ -220,8 +247,8 @@ fn method(method: &http::Method) -> Option<Method> {
 enum Kind {
     /// To disk, up to so many bytes.
     Upload(u64),
-    /// In memory.
-    Small,
+    /// In memory, up to so many bytes.
+    Small(u64),
 }
 
 fn kind(request: &Request) -> Kind {
@@ -234,10 +261,23 @@ fn kind(request: &Request) -> Kind {
             match request.query("comp").map(str::to_ascii_lowercase).as_deref() {
                 None if request.query("restype").is_none() => Kind::Upload(UPLOAD_MAX),
                 Some("block" | "appendblock" | "page") => Kind::Upload(UPLOAD_MAX),
-                _ => Kind::Small,
+                Some("blocklist") => Kind::Small(BLOCK_LIST_MAX),
+                _ => Kind::Small(BODY_MAX),
             }
         }
-        _ => Kind::Small,
+        _ => Kind::Small(BODY_MAX),
+    }
+}
+
+/// Registries name content by SHA-256. The blob service tells a CRC64 of what it took, and the MD5 of a blob put whole
+/// or of what came with one.
+fn digests(request: &Request) -> Digests {
+    match request.plane {
+        Plane::Blob { .. } => {
+            let whole = request.query("comp").is_none();
+            Digests { md5: whole || request.header("content-md5").is_some(), crc64: true, sha256: false }
+        }
+        _ => Digests { sha256: true, ..Digests::default() },
     }
 }
 
@@ -278,20 +318,20 @@ fn too_large(request: &Request) -> Response {
     refusal(&request.plane, 413, code, message, &request.id)
 }
 
-async fn gather<B>(body: B) -> Result<Vec<u8>, Refused>
+async fn gather<B>(body: B, max: u64) -> Result<Vec<u8>, Refused>
 where
     B: hyper::body::Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
     let mut body = Idle::new(body);
-    if body.size_hint().lower() > BODY_MAX {
+    if body.size_hint().lower() > max {
         drain(&mut body).await;
         return Err(Refused::TooLarge);
     }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(|e| Refused::Broken(e.to_string()))?.into_data() {
-            if (bytes.len() + data.len()) as u64 > BODY_MAX {
+            if (bytes.len() + data.len()) as u64 > max {
                 drain(&mut body).await;
                 return Err(Refused::TooLarge);
             }

@@ -194,6 +194,8 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
+        // Names of metadata keep their case.
+        .preserve_header_case(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX.max(256 << 10));

@@ -24,6 +24,7 @@ mod plain;
 mod platform;
 mod ports;
 mod router;
+mod spelling;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -3,15 +3,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::content::Reader;
+use super::content::{Digests, Reader};
 use super::doors::{self, Door};
 use super::gate::{self, Answer, Show, Taken};
 use super::host::Host;
@@ -24,7 +26,7 @@ use crate::control::Status;
 use crate::runtime::{self, Runtime};
 use crate::world::registry::{self, Looked};
 use crate::world::{
-    Body, Input, Method, Outcome, Plane, Request, Response, container_apps, entra, outage, templates,
+    Body, Input, Method, Outcome, Plane, Request, Response, blob, container_apps, entra, outage, templates,
 };
 
 /// What the page shows of the past.
@@ -135,7 +137,10 @@ impl Front {
         if !recent.path.starts_with("/_local/status") {
             self.remember(recent);
         }
-        answered.map(|response| gate::give(&self.host.contents, response, show))
+        match answered {
+            Ok(response) => Ok(gate::give_spelled(&self.host.contents, response, show).await),
+            Err(cut) => Err(cut),
+        }
     }
 
     /// The keys of the issuer of a client assertion, which Entra needs to check it.
@@ -205,7 +210,11 @@ impl Front {
         if let Err(refused) = self.complete(&mut request).await {
             return Ok(refused);
         }
-        let applied = self.apply(request).await;
+        // A fault of ours is answered as Azure answers its own, and the world goes on from its journal.
+        let Ok(applied) = AssertUnwindSafe(self.apply(request)).catch_unwind().await else {
+            let message = "Local Azure failed to answer this request: that is a mistake in local Azure.";
+            return Ok(gate::refusal(&plane, 500, "InternalServerError", message, &id));
+        };
         // From here on the world names the content, or nobody does.
         drop(upload);
         let outcome = match applied {
@@ -221,7 +230,7 @@ impl Front {
             self.hold(until).await;
         }
         match response {
-            Some(response) if !dropped => Ok(response),
+            Some(response) if !dropped => self.hash_answer(response).await.map_err(|_| Cut),
             _ => Err(Cut),
         }
     }
@@ -252,6 +261,9 @@ impl Front {
     /// Looks at what the world cannot see for a registry: an upload's pieces, which came one by one, are hashed
     /// together when this request completes it, and the config that a manifest names tells the platform.
     async fn complete(&self, request: &mut Request) -> Result<(), Response> {
+        if let Plane::Blob { .. } = request.plane {
+            return self.hash_source(request).await;
+        }
         let Plane::Registry { name } = &request.plane else { return Ok(()) };
         let contents = self.host.contents.clone();
         let read = match self.host.read(|world| registry::looked(world, name, request)) {
@@ -275,14 +287,35 @@ impl Front {
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => Err(gate::refusal(
-                &request.plane,
-                500,
-                "InternalError",
-                &format!("An upload cannot be read: {error}"),
-                &request.id,
-            )),
+            Err(error) => Err(unreadable(request, &error)),
         }
+    }
+
+    /// Hashes what a blob's part is copied from: the world knows where it is and not what it is.
+    async fn hash_source(&self, request: &mut Request) -> Result<(), Response> {
+        let Some(segments) = self.host.read(|world| blob::sourced(world, request)) else { return Ok(()) };
+        let wanted = Digests { md5: true, crc64: true, sha256: false };
+        let named = self.host.contents.digest(&segments, wanted).await;
+        let named = named.map_err(|error| unreadable(request, &error))?;
+        request.headers.insert(blob::SOURCE_MD5.to_owned(), named.md5);
+        request.headers.insert(blob::SOURCE_CRC64.to_owned(), named.crc64);
+        Ok(())
+    }
+
+    /// Tells the digest of an answer's content where the world asks for it.
+    async fn hash_answer(&self, mut response: Response) -> Result<Response, std::io::Error> {
+        let Some(at) = response.headers.iter().position(|(name, _)| name == blob::DIGEST) else {
+            return Ok(response);
+        };
+        let (_, which) = response.headers.remove(at);
+        let Body::Stored(segments) = &response.body else { return Ok(response) };
+        let md5 = which == "md5";
+        let wanted = Digests { md5, crc64: !md5, sha256: false };
+        let named = self.host.contents.digest(segments, wanted).await?;
+        Ok(match md5 {
+            true => response.with("content-md5", named.md5),
+            false => response.with("x-ms-content-crc64", named.crc64),
+        })
     }
 
     /// Waits until the world's clock, which `/_local/clock` moves too, has passed `until`.
@@ -430,6 +463,11 @@ impl Handler for Inside {
 
 fn via(arrival: Arrival) -> runtime::Via {
     runtime::Via { peer: arrival.peer, secure: arrival.tls, certificates: arrival.certificates }
+}
+
+fn unreadable(request: &Request, error: &std::io::Error) -> Response {
+    let message = format!("An upload cannot be read: {error}");
+    gate::refusal(&request.plane, 500, "InternalError", &message, &request.id)
 }
 
 fn give(front: &Front, response: Response) -> Answer {

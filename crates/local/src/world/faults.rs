@@ -189,7 +189,8 @@ pub(super) fn matching(world: &mut World, request: &Request) -> Option<Fault> {
         Plane::Arm => ("arm", id.name().to_owned()),
         Plane::Vault { name } => ("vault", name.clone()),
         Plane::Registry { name } => ("registry", name.clone()),
-        Plane::Blob { account } => ("blob", account.clone()),
+        Plane::Blob { account } | Plane::Website { account } => ("blob", account.clone()),
+        Plane::OtherStorage { account, service } => (service.as_str(), account.clone()),
         Plane::Identity { workload } => {
             ("identity", workload.rsplit('/').next().unwrap_or_default().to_owned())
         }
@@ -225,6 +226,7 @@ fn method_name(method: Method) -> &'static str {
         Method::Post => "POST",
         Method::Patch => "PATCH",
         Method::Delete => "DELETE",
+        Method::Options => "OPTIONS",
     }
 }
 
@@ -261,7 +263,7 @@ pub(super) fn serve(world: &mut World, method: Method, body: &Value) -> Result<R
             world.faults.rules.clear();
             Ok(Response::empty(204))
         }
-        Method::Put | Method::Patch => {
+        Method::Put | Method::Patch | Method::Options => {
             Err(Refusal::new(405, "MethodNotAllowed", "Faults take POST, GET and DELETE."))
         }
     }

@@ -17,6 +17,7 @@ pub enum Method {
     Post,
     Patch,
     Delete,
+    Options,
 }
 
 /// Which of Azure's front doors a request came through; the host name decides.
@@ -41,6 +42,18 @@ pub enum Plane {
     Blob {
         /// The account's name, lower case.
         account: String,
+    },
+    /// One storage account's static website.
+    Website {
+        /// The account's name, lower case.
+        account: String,
+    },
+    /// A service of a storage account that is not modelled: `dfs`, `file`, `queue`, `table`.
+    OtherStorage {
+        /// The account's name, lower case.
+        account: String,
+        /// The service.
+        service: String,
     },
     /// The managed-identity endpoint of one replica.
     Identity {
@@ -98,18 +111,35 @@ pub enum Body {
 }
 
 /// A piece of content in the front's store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// Name in the store: random for what was just uploaded.
+    /// Name in the store: random for what was just uploaded. Empty: a hole, which reads as zeros.
     pub key: String,
     /// First byte of it that counts.
     pub offset: u64,
     /// How many bytes count.
     pub length: u64,
-    /// Hex SHA-256 of the whole piece as uploaded.
+    /// Hex SHA-256 of the whole piece as uploaded; empty where the plane does not ask for it, as are the next two.
+    #[serde(default)]
     pub sha256: String,
-    /// Hex MD5 of the whole piece as uploaded.
+    /// Base64 MD5 of the whole piece as uploaded.
+    #[serde(default)]
     pub md5: String,
+    /// Base64 CRC64 of the whole piece as uploaded.
+    #[serde(default)]
+    pub crc64: String,
+}
+
+impl Segment {
+    /// So many bytes that were never written.
+    pub(crate) fn hole(length: u64) -> Segment {
+        Segment { length, ..Segment::default() }
+    }
+
+    /// Whether nothing was ever written there.
+    pub(crate) fn is_hole(&self) -> bool {
+        self.key.is_empty()
+    }
 }
 
 /// An answer.
@@ -187,7 +217,13 @@ pub(crate) fn slice(segments: &[Segment], first: u64, length: u64) -> Vec<Segmen
         if length == 0 {
             break;
         }
-        part.push(Segment { offset: segment.offset + skip, length, ..segment.clone() });
+        part.push(if length == segment.length {
+            segment.clone()
+        } else {
+            // Digests are of the whole piece; a hole is the same all over.
+            let offset = if segment.is_hole() { segment.offset } else { segment.offset + skip };
+            Segment { key: segment.key.clone(), offset, length, ..Segment::default() }
+        });
         left -= length;
         skip = 0;
     }

@@ -35,6 +35,8 @@ pub mod dns;
 pub mod entra;
 pub mod faults;
 mod graph;
+#[cfg(test)]
+mod hostile;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
@@ -311,6 +313,8 @@ impl World {
             Plane::Vault { name } => keyvault::data::handle(self, name, request),
             Plane::Registry { name } => registry::handle(self, name, request),
             Plane::Blob { account } => blob::handle(self, account, request),
+            Plane::Website { account } => blob::website(self, account, request),
+            Plane::OtherStorage { account, service } => blob::other_service(self, account, service, request),
             Plane::Identity { workload } => entra::identity_endpoint(self, workload, request),
         }
     }

@@ -55,7 +55,7 @@ pub(super) fn serve(world: &mut World, method: Method, body: &Value) -> Result<R
                 operations::due(world, &operation);
             }
         }
-        Method::Put | Method::Patch => {
+        Method::Put | Method::Patch | Method::Options => {
             return Err(Refusal::new(405, "MethodNotAllowed", "Kills take POST, GET and DELETE."));
         }
     }
@@ -110,7 +110,9 @@ pub(super) fn silences(world: &World, plane: &Plane) -> bool {
         _ if world.outage.is_none() => return false,
         Plane::Vault { name } => ("Microsoft.KeyVault/vaults", name),
         Plane::Registry { name } => ("Microsoft.ContainerRegistry/registries", name),
-        Plane::Blob { account } => ("Microsoft.Storage/storageAccounts", account),
+        Plane::Blob { account } | Plane::Website { account } | Plane::OtherStorage { account, .. } => {
+            ("Microsoft.Storage/storageAccounts", account)
+        }
         Plane::Arm | Plane::Entra | Plane::Identity { .. } | Plane::Control => return false,
     };
     world.arm.by_name(kind, name).is_some_and(|found| world.outage.cuts(&found.location()))

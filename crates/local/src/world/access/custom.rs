@@ -108,7 +108,7 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
             world.access.custom.remove(&key);
             Ok(Response::json(200, &role.show(&scope)))
         }
-        Method::Patch | Method::Post => {
+        Method::Patch | Method::Post | Method::Options => {
             Err(Refusal::new(405, "MethodNotAllowed", "A role definition takes GET, PUT and DELETE."))
         }
     }

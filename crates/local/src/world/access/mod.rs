@@ -1,6 +1,7 @@
 //! Who may do what: built-in roles, assignments with their delay, and the one question every plane asks,
 //! [`allows`].
 
+pub mod conditions;
 pub mod custom;
 pub mod roles;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::conditions::{Condition, Facts};
 use super::arm::filter::Filter;
 use super::arm::gate::{authorize, object};
 use super::arm::id::Id;
@@ -92,14 +94,83 @@ pub fn allows(world: &World, principal: &str, act: Act<'_>, scope: &str) -> bool
     if owns_tenant(world, principal) && matches!(act, Act::Control(_)) && !in_subscription(scope) {
         return true;
     }
+    granting(world, principal, act, scope).any(|assignment| fulfilled(assignment, act, scope, &[]))
+}
+
+/// The assignments that allow something, whatever their conditions say.
+fn granting<'a>(
+    world: &'a World,
+    principal: &'a str,
+    act: Act<'a>,
+    scope: &'a str,
+) -> impl Iterator<Item = &'a Assignment> {
     world
         .access
         .assignments
         .values()
-        .filter(|assignment| assignment.principal.eq_ignore_ascii_case(principal))
-        .filter(|assignment| assignment.works_from <= world.now)
-        .filter(|assignment| reaches(world, &assignment.scope, scope))
-        .any(|assignment| grants(world, &assignment.role, act))
+        .filter(move |assignment| assignment.principal.eq_ignore_ascii_case(principal))
+        .filter(move |assignment| assignment.works_from <= world.now)
+        .filter(move |assignment| reaches(world, &assignment.scope, scope))
+        .filter(move |assignment| grants(world, &assignment.role, act))
+}
+
+/// Whether an assignment's condition is fulfilled, with what the request or the resource says of itself.
+fn fulfilled(
+    assignment: &Assignment,
+    act: Act<'_>,
+    scope: &str,
+    attributes: &[(&'static str, String)],
+) -> bool {
+    let Some(condition) = assignment.extra["condition"].as_str() else { return true };
+    let (Act::Control(action) | Act::Data(action)) = act;
+    let mut facts = Facts { action, attributes: attributes.to_vec() };
+    if let Some((_, below)) = scope.split_once("/containers/") {
+        let container = below.split('/').next().unwrap_or_default().to_owned();
+        facts.attributes.push(("microsoft.storage/storageaccounts/blobservices/containers:name", container));
+    }
+    Condition::parse(condition).is_some_and(|condition| condition.holds(&facts))
+}
+
+/// Refuses who may not write or delete an assignment of this role to this principal.
+fn may_change(
+    world: &World,
+    ask: &Ask,
+    verb: &str,
+    attributes: &[(&'static str, String)],
+) -> Result<(), Refusal> {
+    let (action, scope) = (format!("{KIND}/{verb}"), ask.path.id.to_string());
+    let (caller, act) = (ask.caller, Act::Control(&action));
+    let mut conditional = false;
+    for assignment in granting(world, &caller.object_id, act, &scope) {
+        if fulfilled(assignment, act, &scope, attributes) {
+            return Ok(());
+        }
+        conditional = true;
+    }
+    if !conditional {
+        return authorize(world, caller, &action, &ask.path.id);
+    }
+    let message = format!(
+        "The client '{}' with object id '{}' has an authorization with ABAC condition that is not fulfilled to perform \
+         action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh \
+         your credentials.",
+        caller.client_id, caller.object_id
+    );
+    Err(Refusal::new(403, "AuthorizationFailed", message))
+}
+
+/// What a condition on assignments can ask about one.
+fn attributes(role: &str, principal: &str, principal_type: &str) -> Vec<(&'static str, String)> {
+    let role = role.rsplit('/').next().unwrap_or_default();
+    [
+        ("microsoft.authorization/roleassignments:roledefinitionid", role),
+        ("microsoft.authorization/roleassignments:principalid", principal),
+        ("microsoft.authorization/roleassignments:principaltype", principal_type),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| (name, value.to_owned()))
+    .collect()
 }
 
 /// Whether a role, built-in or custom, allows something.
@@ -189,13 +260,20 @@ fn no_such_role(id: &str) -> Refusal {
 
 fn assignment(world: &mut World, ask: &Ask) -> Answer {
     let (id, scope) = (&ask.path.id, ask.path.id.scope());
-    let verb = match ask.request.method {
-        Method::Get | Method::Head => "read",
-        Method::Delete => "delete",
-        _ => "write",
-    };
-    authorize(world, ask.caller, &format!("{KIND}/{verb}"), &scope)?;
     let key = id.key();
+    match ask.request.method {
+        Method::Get | Method::Head => authorize(world, ask.caller, &format!("{KIND}/read"), id)?,
+        Method::Delete => {
+            let known = world.access.assignments.get(&key);
+            let told = known.map(|it| attributes(&it.role, &it.principal, &it.principal_type));
+            may_change(world, ask, "delete", &told.unwrap_or_default())?;
+        }
+        _ => {
+            let text = |name: &str| ask.body["properties"][name].as_str().unwrap_or_default();
+            let told = attributes(text("roleDefinitionId"), text("principalId"), text("principalType"));
+            may_change(world, ask, "write", &told)?;
+        }
+    }
     match ask.request.method {
         Method::Get | Method::Head => match world.access.assignments.get(&key) {
             Some(found) if ask.request.method == Method::Get => Ok(Response::json(200, &show(found))),
@@ -214,7 +292,7 @@ fn assignment(world: &mut World, ask: &Ask) -> Answer {
             }
             None => Ok(Response::empty(204)),
         },
-        Method::Patch | Method::Post => {
+        Method::Patch | Method::Post | Method::Options => {
             Err(Refusal::new(405, "MethodNotAllowed", "A role assignment takes GET, PUT and DELETE."))
         }
     }
@@ -255,6 +333,7 @@ fn put(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
             format!("A valid principal ID must be provided for role assignment; '{principal}' is none."),
         ));
     }
+    check_condition(properties)?;
     let role_id = role.rsplit('/').next().unwrap_or_default();
     let role_id = match (roles::find(role_id), world.access.custom.get(&role_id.to_ascii_lowercase())) {
         (Some(role), _) => role.id.to_owned(),
@@ -317,6 +396,22 @@ fn put(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
     let shown = show(&assignment);
     world.access.assignments.insert(key, assignment);
     Ok(Response::json(if created { 201 } else { 200 }, &shown))
+}
+
+/// Refuses a condition that cannot be read, or of another version.
+fn check_condition(properties: &Value) -> Result<(), Refusal> {
+    let Some(condition) = properties["condition"].as_str() else { return Ok(()) };
+    let version = properties["conditionVersion"].as_str().unwrap_or_default();
+    if version != "2.0" {
+        return Err(Refusal::bad(
+            "InvalidConditionVersion",
+            format!("The condition version '{version}' of the role assignment is not supported: '2.0' is."),
+        ));
+    }
+    match Condition::parse(condition) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::bad("InvalidCondition", "The given role assignment condition is invalid.")),
+    }
 }
 
 /// What an assignment extends must be there; what the data planes keep (a blob container) is looked up in the

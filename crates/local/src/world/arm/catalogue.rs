@@ -192,14 +192,12 @@ pub(super) fn must_have(namespace: &str, part: &str, version: &str) -> Result<()
     else {
         return Ok(());
     };
-    let is = |word: &&str| word.eq_ignore_ascii_case(part);
     let first = |name: &str| {
         let mut words = name.split('/');
         words.next().is_some_and(|own| own.eq_ignore_ascii_case(namespace))
             && words.next().is_some_and(|own| own.eq_ignore_ascii_case(part))
     };
-    if COMMON.iter().any(|word| is(word))
-        || types.iter().any(|word| is(word))
+    if COMMON.iter().chain(*types).any(|word| word.eq_ignore_ascii_case(part))
         || kind::rows().any(|row| first(row.name))
     {
         return Ok(());

@@ -195,7 +195,7 @@ fn is_version(version: &str) -> bool {
     });
     let month: u8 = version.get(5..7).and_then(|m| m.parse().ok()).unwrap_or(0);
     let day: u8 = version.get(8..10).and_then(|d| d.parse().ok()).unwrap_or(0);
-    let tail = &version[10..];
+    let tail = version.get(10..).unwrap_or_default();
     shaped
         && (1..=12).contains(&month)
         && (1..=31).contains(&day)

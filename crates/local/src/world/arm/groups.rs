@@ -57,7 +57,7 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
         Method::Get | Method::Head => "read",
         Method::Put | Method::Patch => "write",
         Method::Delete => "delete",
-        Method::Post => "action",
+        Method::Post | Method::Options => "action",
     };
     authorize(world, ask.caller, &format!("Microsoft.Resources/subscriptions/resourceGroups/{verb}"), id)?;
     match ask.request.method {
@@ -69,7 +69,9 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
         Method::Put => put(world, ask),
         Method::Patch => patch(world, ask),
         Method::Delete => delete(world, ask),
-        Method::Post => Err(Refusal::new(405, "MethodNotAllowed", "A resource group takes no POST.")),
+        Method::Post | Method::Options => {
+            Err(Refusal::new(405, "MethodNotAllowed", "A resource group takes no POST."))
+        }
     }
 }
 

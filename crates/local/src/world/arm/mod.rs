@@ -6,7 +6,7 @@
 //! - [`resources`]: PUT, PATCH, GET, HEAD, DELETE of anything with an id, and actions.
 //! - [`operations`]: what takes time. [`groups`], [`subscriptions`], [`lists`], [`tags`], [`locks`], [`moves`],
 //!   [`names`]: ARM's own.
-//! - [`types`]: bodies against Azure's type descriptions.
+//! - [`shapes`]: what cannot be deserialized. [`types`]: bodies against Azure's type descriptions.
 
 pub mod catalogue;
 pub mod filter;
@@ -21,6 +21,7 @@ pub mod names;
 pub mod operations;
 pub mod refusal;
 pub mod resources;
+pub mod shapes;
 pub mod subscriptions;
 pub mod tags;
 pub mod types;

@@ -8,7 +8,7 @@ use super::kind::{self, Call, Change, Kind, Place, Reply, Signs, What};
 use super::operations::{self, Verb};
 use super::refusal::Refusal;
 use super::{
-    Answer, Ask, Resource, SystemData, catalogue, groups, lists, locks, merge, moves, names, put,
+    Answer, Ask, Resource, SystemData, catalogue, groups, lists, locks, merge, moves, names, put, shapes,
     subscriptions, tags, take,
 };
 use crate::world::{Method, Response, World, identities, monitor, network, quota};
@@ -200,7 +200,7 @@ fn action(ask: &Ask) -> String {
             Method::Get | Method::Head => "/read",
             Method::Put | Method::Patch => "/write",
             Method::Delete => "/delete",
-            Method::Post => "/action",
+            Method::Post | Method::Options => "/action",
         }
 }
 
@@ -325,6 +325,7 @@ fn write(world: &mut World, ask: &Ask, patch: bool) -> Answer {
     }
     let mut sent = object(ask.body)?;
     respell(&mut sent, row.spelling);
+    shapes::check(&id, &sent)?;
     if let Some(types) = world.types.clone() {
         types.check(&id, ask.api_version(), &sent, patch)?;
     }
@@ -577,17 +578,60 @@ fn busy(row: &Kind, id: &Id, operation: &operations::Operation) -> Refusal {
     )
 }
 
+/// What every resource's body has at its top, whatever its type.
+const ENVELOPE: &[(&str, Shape)] = &[
+    ("properties", Shape::Object),
+    ("location", Shape::Text),
+    ("sku", Shape::Object),
+    ("identity", Shape::Object),
+    ("plan", Shape::Object),
+    ("kind", Shape::Text),
+    ("managedBy", Shape::Text),
+    ("zones", Shape::List),
+    ("extendedLocation", Shape::Object),
+];
+
+#[derive(Clone, Copy)]
+enum Shape {
+    Object,
+    List,
+    Text,
+}
+
+impl Shape {
+    fn name(self) -> &'static str {
+        match self {
+            Shape::Object => "an object",
+            Shape::List => "an array",
+            Shape::Text => "a string",
+        }
+    }
+}
+
 /// The body that would be kept if the type had nothing to add.
 fn body(row: &Kind, sent: &Value, current: Option<&Resource>, patch: bool) -> Result<Value, Refusal> {
     let mut sent = sent.clone();
     for path in NOT_KEPT.iter().chain(row.computed) {
         take(&mut sent, path);
     }
-    if !matches!(sent.get("properties"), None | Some(Value::Object(_) | Value::Null)) {
-        return Err(Refusal::bad(
-            "InvalidRequestContent",
-            "The request content was invalid and could not be deserialized: 'properties must be an object'.",
-        ));
+    for (name, wanted) in ENVELOPE {
+        let fits = match (wanted, sent.get(*name)) {
+            (_, None | Some(Value::Null))
+            | (Shape::Object, Some(Value::Object(_)))
+            | (Shape::List, Some(Value::Array(_)))
+            | (Shape::Text, Some(Value::String(_))) => true,
+            (_, Some(_)) => false,
+        };
+        if !fits {
+            return Err(Refusal::bad(
+                "InvalidRequestContent",
+                format!(
+                    "The request content was invalid and could not be deserialized: '{name} must be {}'.",
+                    wanted.name()
+                ),
+            )
+            .at(*name));
+        }
     }
     let mut body = match (current, patch) {
         (Some(current), true) => {

@@ -230,7 +230,9 @@ fn answer(world: &mut World, ask: &Ask, scope: &Id) -> Answer {
             }
         }
         Method::Delete => tags = Map::new(),
-        Method::Post => return Err(Refusal::new(405, "MethodNotAllowed", "Tags take no POST.")),
+        Method::Post | Method::Options => {
+            return Err(Refusal::new(405, "MethodNotAllowed", "Tags take no POST."));
+        }
     }
     if verb != "read" {
         check(&Value::Object(tags.clone()))?;

@@ -2,38 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::auth::Who;
 use super::lease::What;
 use super::refusal::{invalid_header, missing_header, refuse};
 use super::{
-    Ask, Blob, BlobKind, Properties, Right, conditions, copy, history, http_date, service, tier, xml,
+    Ask, Blob, BlobKind, Properties, Right, conditions, copy, encryption, history, http_date, immutability,
+    integrity, pages, service, tier, xml,
 };
-use crate::world::http::slice;
+use crate::world::http::{Segment, slice};
 use crate::world::{Body, Response, World};
 
-pub(super) fn get(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
+pub(super) fn get(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    let response = read(world, ask)?;
+    history::accessed(world, ask);
+    Ok(response)
+}
+
+fn read(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
     ask.may(world, Right::Read)?;
     let blob = ask.blob(world)?;
     conditions::check_tagged(ask, blob)?;
+    blob.encryption.check(ask)?;
     blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
     if blob.tier.as_deref() == Some("Archive") {
         return Err(refuse(409, "BlobArchived", "This operation is not permitted on an archived blob."));
     }
     let range = ask.header("x-ms-range").or(ask.header("range"));
     let Some((first, last)) = range.map(|range| range_of(range, blob.size)).transpose()?.flatten() else {
+        integrity::wanted_of_range(ask, None)?;
         let response =
             describe(world, ask, Response::empty(200), blob, Whole::Yes).with("accept-ranges", "bytes");
         let body = if blob.size == 0 { Body::Empty } else { Body::Stored(blob.segments.clone()) };
         return Ok(Response { body, ..response }.with("content-length", blob.size.to_string()));
     };
     let length = last - first + 1;
-    let response = describe(world, ask, Response::empty(206), blob, Whole::No)
+    let digest = integrity::wanted_of_range(ask, Some(length))?;
+    let mut response = describe(world, ask, Response::empty(206), blob, Whole::No)
         .with("accept-ranges", "bytes")
         .with("content-range", format!("bytes {first}-{last}/{}", blob.size))
         .with("content-length", length.to_string());
+    if let Some(digest) = digest {
+        response = response.with(integrity::DIGEST, digest);
+    }
     Ok(Response { body: Body::Stored(slice(&blob.segments, first, length)), ..response })
 }
 
@@ -41,6 +51,7 @@ pub(super) fn properties(world: &World, ask: &Ask<'_>) -> Result<Response, Respo
     ask.may(world, Right::Read)?;
     let blob = ask.blob(world)?;
     conditions::check_tagged(ask, blob)?;
+    blob.encryption.check(ask)?;
     blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
     if ask.request.query("comp").is_some() {
         return Ok(metadata(Response::empty(200), blob)
@@ -60,30 +71,38 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
         None => return Err(missing_header("x-ms-blob-type")),
         Some(kind) if kind.eq_ignore_ascii_case("BlockBlob") => BlobKind::BlockBlob,
         Some(kind) if kind.eq_ignore_ascii_case("AppendBlob") => BlobKind::AppendBlob,
-        Some(kind) if kind.eq_ignore_ascii_case("PageBlob") => {
-            return Err(refuse(501, "NotImplemented", "Local Azure does not model page blobs."));
-        }
+        Some(kind) if kind.eq_ignore_ascii_case("PageBlob") => BlobKind::PageBlob,
         Some(other) => return Err(invalid_header("x-ms-blob-type", other)),
     };
-    let (segments, size) = ask.content();
-    if kind == BlobKind::AppendBlob && size > 0 {
+    let (mut segments, mut size) = ask.content();
+    if kind != BlobKind::BlockBlob && size > 0 {
         return Err(invalid_header("content-length", &size.to_string()));
     }
-    let md5 = md5_of(&segments);
-    check_md5(ask, md5.as_deref())?;
+    let mut sequence = 0;
+    if kind == BlobKind::PageBlob {
+        (size, sequence) = pages::sent(ask)?;
+        segments = if size > 0 { vec![Segment::hole(size)] } else { Vec::new() };
+    }
+    let sums = integrity::check(ask, &segments)?;
     let mut properties = sent_properties(ask);
-    if properties.content_md5.is_none() {
-        properties.content_md5 = md5;
+    if kind == BlobKind::BlockBlob && properties.content_md5.is_none() {
+        properties.content_md5.clone_from(&sums.md5);
     }
     let blob = replace(world, ask, kind)?;
-    let (etag, modified, md5) = (blob.etag.clone(), blob.modified, properties.content_md5.clone());
-    let blob = Blob { segments, size, properties, ..blob };
+    let blob = Blob { segments, size, properties, sequence, ..blob };
+    let told = blob.encryption.clone();
+    let (etag, modified, md5) = (blob.etag.clone(), blob.modified, blob.properties.content_md5.clone());
     let version = history::put(world, ask, blob)?;
-    let response = written(201, &etag, modified, version);
-    Ok(match md5 {
-        Some(md5) => response.with("content-md5", md5),
-        None => response,
-    })
+    let mut response = told.describe(written(201, &etag, modified, version));
+    if kind == BlobKind::BlockBlob {
+        if let Some(md5) = md5 {
+            response = response.with("content-md5", md5);
+        }
+        if let Some(crc64) = sums.crc64 {
+            response = response.with("x-ms-content-crc64", crc64);
+        }
+    }
+    Ok(response)
 }
 
 /// A new blob in the place of what is there, with what the request says but no content; blocks that were staged for
@@ -96,6 +115,7 @@ pub(super) fn replace(world: &mut World, ask: &Ask<'_>, kind: BlobKind) -> Resul
         Some(blob) => {
             conditions::check_tagged(ask, blob)?;
             blob.lease.guard(world.now, given, What::Blob, true)?;
+            history::guard_overwrite(world, ask, blob)?;
         }
         None => {
             conditions::check(ask, None)?;
@@ -120,8 +140,15 @@ pub(super) fn replace(world: &mut World, ask: &Ask<'_>, kind: BlobKind) -> Resul
     let metadata = ask.metadata()?;
     let created = there.map_or(world.now, |blob| blob.created);
     let now = world.now;
+    let container = ask.container(world)?;
+    let encryption = encryption::of_write(world, ask, container)?;
+    let mut kept = immutability::Kept::sent(ask, container)?;
+    if kept.until.is_none() {
+        kept = immutability::Kept { hold: kept.hold, ..container.keeping.inherited(now) };
+    }
     let (container, etag) = ask.change(world)?;
     container.staged.remove(&ask.blob);
+    container.staged_encryption.remove(&ask.blob);
     Ok(Blob {
         kind,
         segments: Vec::new(),
@@ -139,29 +166,51 @@ pub(super) fn replace(world: &mut World, ask: &Ask<'_>, kind: BlobKind) -> Resul
         lease,
         rehydrating: None,
         copied: None,
+        sealed: false,
+        sequence: 0,
+        accessed: None,
+        encryption,
+        kept,
     })
 }
 
 pub(super) fn set_properties(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
     let now = world.now;
     let (blob, etag) = change(world, ask)?;
-    // All of them are set at once: what is not sent is cleared.
-    blob.properties = sent_properties(ask);
+    let mut pages = blob.clone();
+    if blob.kind == BlobKind::PageBlob {
+        pages::resize(ask, &mut pages)?;
+        (blob.segments, blob.size, blob.sequence) = (pages.segments, pages.size, pages.sequence);
+    }
+    // All of them are set at once: what is not sent is cleared. A new length alone leaves them as they are.
+    let sent = sent_properties(ask);
+    let only_pages = ask.header("x-ms-blob-content-length").is_some()
+        || ask.header("x-ms-sequence-number-action").is_some();
+    if !(blob.kind == BlobKind::PageBlob && only_pages && sent == Properties::default()) {
+        blob.properties = sent;
+    }
     blob.etag.clone_from(&etag);
     blob.modified = now;
-    Ok(Response::empty(200).with("etag", etag).with("last-modified", http_date(now)))
+    let response = Response::empty(200).with("etag", etag).with("last-modified", http_date(now));
+    Ok(if blob.kind == BlobKind::PageBlob {
+        response.with("x-ms-blob-sequence-number", blob.sequence.to_string())
+    } else {
+        response
+    })
 }
 
 pub(super) fn set_metadata(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
     let metadata = ask.metadata()?;
     let now = world.now;
     check_change(world, ask)?;
+    ask.blob(world)?.encryption.check_change(world, ask, ask.container(world)?)?;
     let version = history::new_version(world, ask);
     let (blob, etag) = change(world, ask)?;
     blob.metadata = metadata;
     blob.etag.clone_from(&etag);
     blob.modified = now;
-    Ok(written(200, &etag, now, version))
+    let encryption = blob.encryption.clone();
+    Ok(encryption.describe(written(200, &etag, now, version)))
 }
 
 pub(super) fn set_tier(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
@@ -221,7 +270,9 @@ fn check_change(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
     ask.may(world, Right::Write)?;
     let blob = ask.blob(world)?;
     conditions::check_tagged(ask, blob)?;
-    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
+    blob.kept.guard(world.now)?;
+    ask.container(world)?.keeping.guard(blob, world.now)
 }
 
 /// A blob that is there, for a change that the caller may make, and the etag it gets.
@@ -267,27 +318,6 @@ pub(super) fn sent_properties(ask: &Ask<'_>) -> Properties {
     }
 }
 
-/// `Content-MD5` must be that of what was sent.
-pub(super) fn check_md5(ask: &Ask<'_>, md5: Option<&str>) -> Result<(), Response> {
-    match (ask.header("content-md5"), md5) {
-        (Some(sent), Some(md5)) if sent != md5 => Err(refuse(
-            400,
-            "Md5Mismatch",
-            "The MD5 value specified in the request did not match with the MD5 value calculated by the server.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Base64 MD5 of content in one piece, or of none.
-pub(super) fn md5_of(segments: &[crate::world::http::Segment]) -> Option<String> {
-    match segments {
-        [] => Some("1B2M2Y8AsgTpgAmY7PhCfg==".into()),
-        [one] if one.offset == 0 => hex::decode(&one.md5).ok().map(|md5| STANDARD.encode(md5)),
-        _ => None,
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whole {
     Yes,
@@ -309,8 +339,16 @@ fn describe(world: &World, ask: &Ask<'_>, response: Response, blob: &Blob, whole
     response = blob.lease.describe(response, world.now);
     if blob.kind == BlobKind::AppendBlob {
         response = response.with("x-ms-blob-committed-block-count", blob.blocks.len().to_string());
+        if blob.sealed {
+            response = response.with("x-ms-blob-sealed", "true");
+        }
+    } else if blob.kind == BlobKind::PageBlob {
+        response = response.with("x-ms-blob-sequence-number", blob.sequence.to_string());
     } else if let Some(tier) = &blob.tier {
         response = response.with("x-ms-access-tier", tier.as_str());
+        if let Some(smart) = blob.smart_tier() {
+            response = response.with("x-ms-smart-access-tier", smart);
+        }
     } else if let Some(tier) = super::default_tier(world, ask.account) {
         response = response.with("x-ms-access-tier", tier).with("x-ms-access-tier-inferred", "true");
     }
@@ -326,6 +364,10 @@ fn describe(world: &World, ask: &Ask<'_>, response: Response, blob: &Blob, whole
     if let Some(copied) = &blob.copied {
         response = copied.describe(response);
     }
+    if let Some(accessed) = blob.accessed {
+        response = response.with("x-ms-last-access-time", http_date(accessed));
+    }
+    response = blob.kept.describe(blob.encryption.describe(response));
     if let (Some(version), None) = (&blob.version, ask.snapshot()) {
         response = response.with("x-ms-version-id", version.as_str());
         let current = ask.container(world).ok().and_then(|container| container.blobs.get(&ask.blob));

@@ -7,7 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::lease::What;
 use super::refusal::{bad_query, bad_xml, invalid_header, refuse};
-use super::{Ask, Blob, BlobKind, Right, blobs, conditions, copy, history, http_date, service, xml};
+use super::{
+    Ask, Blob, BlobKind, Right, blobs, conditions, copy, encryption, history, http_date, integrity, service,
+    xml,
+};
 use crate::world::http::{Segment, slice};
 use crate::world::{Response, World};
 
@@ -32,9 +35,9 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
     if size == 0 {
         return Err(invalid_header("content-length", "0"));
     }
-    let md5 = blobs::md5_of(&segments);
-    blobs::check_md5(ask, md5.as_deref())?;
+    let sums = integrity::check(ask, &segments)?;
     let there = ask.container(world)?;
+    let encryption = encryption::of_write(world, ask, there)?;
     if let Some(blob) = there.blobs.get(&ask.blob) {
         if blob.kind != BlobKind::BlockBlob {
             return Err(wrong_kind());
@@ -42,6 +45,9 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
         blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
     }
     let staged = there.staged.get(&ask.blob);
+    if let Some(other) = there.staged_encryption.get(&ask.blob).filter(|_| staged.is_some()) {
+        other.check_same(&encryption)?;
+    }
     // All ids of a blob are of one length.
     if staged.and_then(|blocks| blocks.keys().next()).is_some_and(|other| other.len() != id.len()) {
         return Err(refuse(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid."));
@@ -55,11 +61,9 @@ pub(super) fn stage(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respon
     }
     let (container, _) = ask.change(world)?;
     container.staged.entry(ask.blob.clone()).or_default().insert(id.to_owned(), segments);
+    container.staged_encryption.insert(ask.blob.clone(), encryption.clone());
     let response = Response::empty(201).with("x-ms-request-server-encrypted", "true");
-    Ok(match md5 {
-        Some(md5) => response.with("content-md5", md5),
-        None => response,
-    })
+    Ok(encryption.describe(sums.describe(ask, response)))
 }
 
 /// `Put Block List`.
@@ -74,6 +78,10 @@ pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
         ));
     }
     let there = ask.container(world)?;
+    let encryption = encryption::of_write(world, ask, there)?;
+    if let Some(staged) = there.staged_encryption.get(&ask.blob) {
+        staged.check_same(&encryption)?;
+    }
     let empty = BTreeMap::new();
     let staged = there.staged.get(&ask.blob).unwrap_or(&empty);
     let before = there.blobs.get(&ask.blob);
@@ -103,7 +111,7 @@ pub(super) fn commit(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let (etag, modified) = (blob.etag.clone(), blob.modified);
     let blob = Blob { segments, size, blocks, properties, ..blob };
     let version = history::put(world, ask, blob)?;
-    Ok(blobs::written(201, &etag, modified, version))
+    Ok(encryption.describe(blobs::written(201, &etag, modified, version)))
 }
 
 /// `Get Block List`.
@@ -116,6 +124,10 @@ pub(super) fn list(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
         (Err(_), Some(_)) => None,
         (Err(refused), None) => return Err(refused),
     };
+    if let Some(blob) = blob {
+        conditions::check_tags(ask, blob)?;
+        blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
+    }
     let which = ask.request.query("blocklisttype").unwrap_or("committed").to_ascii_lowercase();
     if !matches!(which.as_str(), "committed" | "uncommitted" | "all") {
         return Err(bad_query("blocklisttype"));
@@ -156,25 +168,25 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     if length == 0 {
         return Err(invalid_header("content-length", "0"));
     }
-    blobs::check_md5(ask, blobs::md5_of(&segments).as_deref())?;
+    let sums = integrity::check(ask, &segments)?;
     let blob = ask.blob(world)?;
     if blob.kind != BlobKind::AppendBlob {
         return Err(wrong_kind());
     }
     conditions::check_tagged(ask, blob)?;
     blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
-    let at = blob.size;
-    if let Some(wanted) = ask.header("x-ms-blob-condition-appendpos") {
-        let wanted: u64 =
-            wanted.parse().map_err(|_| invalid_header("x-ms-blob-condition-appendpos", wanted))?;
-        if wanted != at {
-            return Err(refuse(
-                412,
-                "AppendPositionConditionNotMet",
-                "The append position condition specified was not met.",
-            ));
-        }
+    if blob.sealed {
+        return Err(refuse(
+            409,
+            "BlobIsSealed",
+            "The specified blob is sealed and its contents can't be modified unless the blob is re-created after a delete operation.",
+        ));
     }
+    blob.encryption.check_change(world, ask, ask.container(world)?)?;
+    blob.kept.guard(world.now)?;
+    ask.container(world)?.keeping.guard_append(blob, world.now)?;
+    let at = blob.size;
+    check_position(ask, at)?;
     if let Some(max) = ask.header("x-ms-blob-condition-maxsize") {
         let max: u64 = max.parse().map_err(|_| invalid_header("x-ms-blob-condition-maxsize", max))?;
         if at + length > max {
@@ -204,9 +216,42 @@ pub(super) fn append(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     blob.etag.clone_from(&etag);
     blob.modified = now;
     let count = blob.blocks.len();
-    Ok(blobs::written(201, &etag, now, None)
+    let response = blobs::written(201, &etag, now, None)
         .with("x-ms-blob-append-offset", at.to_string())
-        .with("x-ms-blob-committed-block-count", count.to_string()))
+        .with("x-ms-blob-committed-block-count", count.to_string());
+    Ok(blob.encryption.describe(sums.describe(ask, response)))
+}
+
+/// `x-ms-blob-condition-appendpos`.
+fn check_position(ask: &Ask<'_>, at: u64) -> Result<(), Response> {
+    let name = "x-ms-blob-condition-appendpos";
+    let Some(wanted) = ask.header(name) else { return Ok(()) };
+    if wanted.parse::<u64>().map_err(|_| invalid_header(name, wanted))? == at {
+        return Ok(());
+    }
+    Err(refuse(412, "AppendPositionConditionNotMet", "The append position condition specified was not met."))
+}
+
+/// `Append Blob Seal`.
+pub(super) fn seal(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.may(world, Right::Write)?;
+    let blob = ask.blob(world)?;
+    if blob.kind != BlobKind::AppendBlob {
+        return Err(wrong_kind());
+    }
+    conditions::check_tagged(ask, blob)?;
+    blob.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, true)?;
+    check_position(ask, blob.size)?;
+    let now = world.now;
+    let (container, etag) = ask.change(world)?;
+    let blob = container.blobs.get_mut(&ask.blob).ok_or_else(super::blob_not_found)?;
+    blob.sealed = true;
+    blob.etag.clone_from(&etag);
+    blob.modified = now;
+    Ok(Response::empty(200)
+        .with("etag", etag)
+        .with("last-modified", http_date(now))
+        .with("x-ms-blob-sealed", "true"))
 }
 
 /// Content of each committed block.

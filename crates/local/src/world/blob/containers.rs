@@ -5,7 +5,9 @@ use jiff::SignedDuration;
 use super::lease::What;
 use super::refusal::{bad_xml, invalid_header, missing_header, refuse};
 use super::sas::{self, Policy};
-use super::{Ask, Container, DeletedContainer, Event, Right, conditions, http_date, service, settings, xml};
+use super::{
+    Ask, Container, DeletedContainer, Event, Right, conditions, encryption, http_date, service, settings, xml,
+};
 use crate::world::{Body, Event as Due, Response, World};
 
 /// How long the name of a deleted container stays in use, in seconds; Azure says at least so long.
@@ -57,6 +59,12 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     ask.may(world, Right::CreateContainer)?;
     let metadata = ask.metadata()?;
     let public = public(world, ask)?;
+    let encryption_scope = ask.header("x-ms-default-encryption-scope").map(str::to_owned);
+    if let Some(scope) = encryption_scope.as_deref().filter(|scope| *scope != super::ACCOUNT_SCOPE) {
+        encryption::check_scope(world, ask, scope)?;
+    }
+    let deny_scope_override =
+        ask.header("x-ms-deny-encryption-scope-override").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     let now = world.now;
     let account = ask.account_mut(world);
     if account.containers.contains_key(&ask.container) {
@@ -71,7 +79,8 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     }
     account.deleting.remove(&ask.container);
     let etag = account.etag();
-    let container = Container { metadata, public, ..Container::new(etag.clone(), now) };
+    let empty = Container::new(etag.clone(), now);
+    let container = Container { metadata, public, encryption_scope, deny_scope_override, ..empty };
     account.containers.insert(ask.container.clone(), container);
     Ok(Response::empty(201).with("etag", etag).with("last-modified", http_date(now)))
 }
@@ -84,11 +93,14 @@ pub(super) fn properties(world: &World, ask: &Ask<'_>) -> Result<Response, Respo
     let mut response = Response::empty(200)
         .with("etag", container.etag.as_str())
         .with("last-modified", http_date(container.modified))
-        .with("x-ms-has-immutability-policy", "false")
-        .with("x-ms-has-legal-hold", "false")
-        .with("x-ms-immutable-storage-with-versioning-enabled", "false")
-        .with("x-ms-default-encryption-scope", "$account-encryption-key")
-        .with("x-ms-deny-encryption-scope-override", "false");
+        .with("x-ms-has-immutability-policy", container.keeping.has_policy().to_string())
+        .with("x-ms-has-legal-hold", container.keeping.has_hold().to_string())
+        .with("x-ms-immutable-storage-with-versioning-enabled", container.keeping.versions.to_string())
+        .with(
+            "x-ms-default-encryption-scope",
+            container.encryption_scope.as_deref().unwrap_or(super::ACCOUNT_SCOPE),
+        )
+        .with("x-ms-deny-encryption-scope-override", container.deny_scope_override.to_string());
     response = container.lease.describe(response, world.now);
     if let Some(public) = &container.public {
         response = response.with("x-ms-blob-public-access", public.as_str());
@@ -118,6 +130,9 @@ pub(super) fn delete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     let there = ask.container(world)?;
     conditions::check(ask, Some((&there.etag, there.modified)))?;
     there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Container, true)?;
+    if let Some((code, message)) = there.keeping.holds_container() {
+        return Err(refuse(409, code, message));
+    }
     remove(world, ask.account, &ask.container);
     Ok(Response::empty(202))
 }
@@ -166,13 +181,15 @@ pub(super) fn get_acl(world: &World, ask: &Ask<'_>) -> Result<Response, Response
         let part = |name: &str, value: &Option<String>| {
             value.as_deref().map(|value| xml::element(name, value)).unwrap_or_default()
         };
-        format!(
-            "<SignedIdentifier>{}<AccessPolicy>{}{}{}</AccessPolicy></SignedIdentifier>",
-            xml::element("Id", &policy.id),
+        let parts = [
             part("Start", &policy.start),
             part("Expiry", &policy.expiry),
             part("Permission", &policy.permission),
-        )
+        ]
+        .concat();
+        // A policy that says nothing yet is told by its name alone.
+        let told = if parts.is_empty() { parts } else { format!("<AccessPolicy>{parts}</AccessPolicy>") };
+        format!("<SignedIdentifier>{}{told}</SignedIdentifier>", xml::element("Id", &policy.id))
     };
     let all: String = container.policies.iter().map(identifier).collect();
     let response = xml::response(200, &format!("<SignedIdentifiers>{all}</SignedIdentifiers>"))

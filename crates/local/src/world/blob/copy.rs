@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Who;
 use super::refusal::{invalid_header, refuse};
-use super::{Ask, Blob, Properties, Right, blobs, conditions, history, http_date, tier};
+use super::{Ask, Blob, BlobKind, Properties, Right, blobs, conditions, history, http_date, integrity, tier};
 use crate::world::http::{Segment, slice};
 use crate::world::{Body, Method, Plane, Request, Response, World};
 
@@ -65,42 +65,70 @@ fn original(world: &World, ask: &Ask<'_>, source: &str) -> Result<Blob, Response
         body: Body::Empty,
         id: ask.request.id.clone(),
     };
-    let unverified = |refused: Response| match refused.status {
-        404 => missing(),
-        status => refuse(
-            if status == 401 { 403 } else { status },
-            "CannotVerifyCopySource",
-            "This request is not authorized to perform this operation using this permission.",
-        ),
+    let unverified = |refused: Response| {
+        let code = refused.headers.iter().find(|(name, _)| name == "x-ms-error-code");
+        let code = code.map(|(_, code)| code.clone()).unwrap_or_default();
+        let status = refused.status;
+        let answer = match status {
+            404 => missing(),
+            // who the source does not know is told so in its words
+            401 => refused,
+            status => refuse(
+                status,
+                "CannotVerifyCopySource",
+                "This request is not authorized to perform this operation using this permission.",
+            ),
+        };
+        answer
+            .with("x-ms-copy-source-status-code", status.to_string())
+            .with("x-ms-copy-source-error-code", code)
     };
     let mut from = Ask::new(world, account, &request).map_err(unverified)?;
-    if from.who == Who::Anybody && account == ask.account {
+    // An asynchronous copy within an account needs no credentials for its source.
+    if from.who == Who::Anybody && account == ask.account && !synchronous(ask) {
         from.who = ask.who.clone();
     }
     from.may(world, Right::Read).map_err(unverified)?;
     let blob = from.blob(world).map_err(unverified)?;
+    let unmet = |code: &str| {
+        let message = "The source condition specified using HTTP conditional header(s) is not met.";
+        refuse(412, if synchronous(ask) { "CannotVerifyCopySource" } else { code }, message)
+    };
     conditions::check(&from, Some((&blob.etag, blob.modified))).map_err(|refused| match refused.status {
-        304 | 412 => refuse(
-            412,
-            "SourceConditionNotMet",
-            "The source condition specified using HTTP conditional header(s) is not met.",
-        ),
+        304 | 412 => unmet("SourceConditionNotMet"),
         _ => refused,
     })?;
+    if let Some(wanted) = ask.header("x-ms-source-if-tags")
+        && !conditions::have(blob, wanted).ok_or_else(|| invalid_header("x-ms-source-if-tags", wanted))?
+    {
+        return Err(unmet("ConditionNotMet"));
+    }
+    blob.encryption.check_source(ask)?;
     Ok(blob.clone())
+}
+
+/// Whether a copy has its content when it is answered: `Put Blob From URL`, `Copy Blob From URL`, parts.
+fn synchronous(ask: &Ask<'_>) -> bool {
+    ask.header("x-ms-blob-type").is_some()
+        || ask.request.query("comp").is_some()
+        || ask.header("x-ms-requires-sync").is_some_and(|it| it.eq_ignore_ascii_case("true"))
 }
 
 /// The whole of another blob.
 pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Response, Response> {
     let original = original(world, ask, source)?;
     let from_url = ask.header("x-ms-blob-type").is_some();
-    let synchronous =
-        from_url || ask.header("x-ms-requires-sync").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    let synchronous = synchronous(ask);
+    let sums = integrity::check(ask, &original.segments)?;
     let archived = original.tier.as_deref() == Some("Archive");
     let online = ask.header("x-ms-access-tier").is_some_and(|tier| !tier.eq_ignore_ascii_case("archive"));
     // only a copy to an online tier takes a blob out of the archive
     if archived && (synchronous || !online) {
         return Err(refuse(409, "BlobArchived", "This operation is not permitted on an archived blob."));
+    }
+    let there = ask.container(world)?.blobs.get(&ask.blob);
+    if there.is_some_and(|there| there.kind != original.kind) {
+        return Err(refuse(409, "InvalidBlobType", "The blob type is invalid for this operation."));
     }
     let mut copy = blobs::replace(world, ask, original.kind)?;
     if copy.metadata.is_empty() {
@@ -113,7 +141,10 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Resp
     }
     let (etag, modified) = (copy.etag.clone(), copy.modified);
     let sent = blobs::sent_properties(ask);
-    let properties = if sent == Properties::default() { original.properties } else { sent };
+    let with_properties =
+        ask.header("x-ms-copy-source-blob-properties").is_none_or(|it| it.eq_ignore_ascii_case("true"));
+    let properties =
+        if sent == Properties::default() && with_properties { original.properties } else { sent };
     let id = world.chance.uuid("copy").to_string();
     if archived {
         let to = copy.tier.clone().unwrap_or_default();
@@ -126,13 +157,21 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, source: &str) -> Result<Resp
     let (segments, size, blocks) = (original.segments, original.size, original.blocks);
     let md5 = properties.content_md5.clone();
     let copied = (!from_url).then_some(copied);
-    let copy = Blob { segments, size, blocks, properties, copied, ..copy };
+    let seals = ask.header("x-ms-seal-blob").map(|it| it.eq_ignore_ascii_case("true"));
+    let sealed = original.kind == BlobKind::AppendBlob && seals.unwrap_or(original.sealed);
+    let encryption = copy.encryption.clone();
+    let sequence = original.sequence;
+    let copy = Blob { segments, size, blocks, properties, copied, sealed, sequence, ..copy };
     let version = history::put(world, ask, copy)?;
     let mut response = blobs::written(if from_url { 201 } else { 202 }, &etag, modified, version);
     if !from_url {
         response = response.with("x-ms-copy-id", id).with("x-ms-copy-status", "success");
     }
-    Ok(match md5.filter(|_| synchronous) {
+    response = encryption.describe(response);
+    if let Some(crc64) = sums.crc64.filter(|_| from_url) {
+        response = response.with("x-ms-content-crc64", crc64);
+    }
+    Ok(match md5.or(sums.md5).filter(|_| synchronous) {
         Some(md5) => response.with("content-md5", md5),
         None => response,
     })

@@ -64,11 +64,34 @@ pub(super) fn put(world: &mut World, ask: &Ask<'_>, mut blob: Blob) -> Result<Op
     if let Some(before) = container.blobs.remove(&ask.blob) {
         keep(container, &ask.blob, before, settings, id.as_deref(), now);
     }
+    blob.accessed = settings.accesses.then_some(now);
     blob.version = id.filter(|_| settings.versions);
     let version = blob.version.clone();
     container.blobs.insert(ask.blob.clone(), blob);
     schedule(world, ask.account, settings.days.filter(|_| !settings.versions), now);
     Ok(version)
+}
+
+/// Refuses to overwrite what may not be changed; where versions are kept, what was there stays as one.
+pub(super) fn guard_overwrite(world: &World, ask: &Ask<'_>, there: &Blob) -> Result<(), Response> {
+    let keeping = &ask.container(world)?.keeping;
+    keeping.guard(there, world.now)?;
+    if settings(world, ask.account).versions { Ok(()) } else { there.kept.guard(world.now) }
+}
+
+/// A read counts as an access, once a day, where the account tracks them.
+pub(super) fn accessed(world: &mut World, ask: &Ask<'_>) {
+    let now = world.now;
+    if !settings(world, ask.account).accesses {
+        return;
+    }
+    let fresh = |at: Timestamp| now.duration_since(at) < SignedDuration::from_hours(24);
+    if ask.blob(world).is_ok_and(|blob| !blob.accessed.is_some_and(fresh))
+        && let Ok(blob) = ask.blob_mut(world)
+    {
+        blob.accessed = Some(now);
+        world.touched = true;
+    }
 }
 
 /// What was the blob becomes a version, or a snapshot that is deleted already.
@@ -118,6 +141,7 @@ pub(super) fn snapshot(world: &mut World, ask: &Ask<'_>) -> Result<Response, Res
     let there = ask.blob(world)?;
     conditions::check_tagged(ask, there)?;
     there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
+    there.encryption.check_change(world, ask, ask.container(world)?)?;
     let metadata = ask.metadata()?;
     let mut blob = Blob { lease: Lease::default(), version: None, ..there.clone() };
     if !metadata.is_empty() {
@@ -153,6 +177,10 @@ pub(super) fn delete(world: &mut World, ask: &Ask<'_>) -> Result<Response, Respo
     }
     let there = ask.blob(world)?;
     conditions::check_tagged(ask, there)?;
+    conditions::check_tier(ask, there)?;
+    let keeping = &ask.container(world)?.keeping;
+    keeping.guard(there, now)?;
+    there.kept.guard(now)?;
     if ask.names_past() {
         if which.is_some() {
             return Err(invalid_header("x-ms-delete-snapshots", which.unwrap_or_default()));

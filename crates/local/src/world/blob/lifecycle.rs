@@ -195,8 +195,8 @@ fn cheapest(
         when.is_object()
             && old(blob.modified, &when["daysAfterModificationGreaterThan"])
             && old(created, &when["daysAfterCreationGreaterThan"])
-            // local Azure keeps no times of access: the last change counts
-            && old(blob.modified, &when["daysAfterLastAccessTimeGreaterThan"])
+            // what was never read while that is tracked counts from its last change
+            && old(blob.accessed.unwrap_or(blob.modified), &when["daysAfterLastAccessTimeGreaterThan"])
             && old(blob.tier_changed.unwrap_or(blob.created), &when["daysAfterLastTierChangeGreaterThan"])
     };
     if wanted.iter().any(|actions| holds(&actions["delete"])) {
@@ -219,6 +219,7 @@ fn filtered(filters: &Value, path: &str, blob: &Blob) -> bool {
     let kind = match blob.kind {
         BlobKind::BlockBlob => "blockBlob",
         BlobKind::AppendBlob => "appendBlob",
+        BlobKind::PageBlob => return false,
     };
     let list = |name: &str| filters[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let prefixes = list("prefixMatch");

@@ -24,7 +24,37 @@ struct Wanted<'a> {
     deleted: bool,
     deleted_with_versions: bool,
     copy: bool,
+    immutability: bool,
+    holds: bool,
+    system: bool,
+    /// `showonly=deleted`, `files` or `directories`.
+    only: Option<Only>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Only {
+    Deleted,
+    Files,
+    Folders,
+}
+
+/// What `include` may name.
+const INCLUDES: [&str; 14] = [
+    "snapshots",
+    "metadata",
+    "uncommittedblobs",
+    "copy",
+    "deleted",
+    "tags",
+    "versions",
+    "deletedwithversions",
+    "immutabilitypolicy",
+    "legalhold",
+    "permissions",
+    "system",
+    "lastaccesstime",
+    "",
+];
 
 /// Stands between a name and which of its entries a page begins with; a sign that names hardly have.
 const OF: char = '\u{2028}';
@@ -57,6 +87,16 @@ fn wanted<'a>(ask: &'a Ask<'_>) -> Result<Wanted<'a>, Response> {
     };
     let included = query("include").to_ascii_lowercase();
     let include = |name: &str| included.split(',').any(|one| one.trim() == name);
+    if included.split(',').any(|one| !INCLUDES.contains(&one.trim())) {
+        return Err(bad_query("include"));
+    }
+    let only = match query("showonly").to_ascii_lowercase().as_str() {
+        "" => None,
+        "deleted" => Some(Only::Deleted),
+        "files" => Some(Only::Files),
+        "directories" => Some(Only::Folders),
+        _ => return Err(bad_query("showonly")),
+    };
     Ok(Wanted {
         prefix: query("prefix"),
         delimiter: query("delimiter"),
@@ -70,6 +110,10 @@ fn wanted<'a>(ask: &'a Ask<'_>) -> Result<Wanted<'a>, Response> {
         deleted: include("deleted"),
         deleted_with_versions: include("deletedwithversions"),
         copy: include("copy"),
+        immutability: include("immutabilitypolicy"),
+        holds: include("legalhold"),
+        system: include("system"),
+        only,
     })
 }
 
@@ -109,6 +153,11 @@ pub(super) fn containers(world: &World, ask: &Ask<'_>) -> Result<Response, Respo
         all.extend(deleted.map(|it| (it.name.as_str(), it.version.as_str(), &it.container, Some(it))));
         all.sort_by_key(|(name, version, ..)| (*name, *version));
     }
+    // Made by the service itself, and shown to those who ask for what is.
+    let logs = Container::new("\"0x8D0000000000000\"".into(), now);
+    if wanted.system && wanted.marker.is_empty() && "$logs".starts_with(wanted.prefix) {
+        all.insert(0, ("$logs", "", &logs, None));
+    }
     let mut entries = all
         .into_iter()
         .filter(|(name, version, ..)| name.starts_with(wanted.prefix) && (*name, *version) >= wanted.from())
@@ -127,7 +176,17 @@ pub(super) fn containers(world: &World, ask: &Ask<'_>) -> Result<Response, Respo
         if let Some(public) = &container.public {
             out.push_str(&xml::element("PublicAccess", public));
         }
-        out.push_str("<DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope><DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride><HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>");
+        let keeping = &container.keeping;
+        let scope = container.encryption_scope.as_deref().unwrap_or(super::ACCOUNT_SCOPE);
+        for (name, value) in [
+            ("DefaultEncryptionScope", scope.to_owned()),
+            ("DenyEncryptionScopeOverride", container.deny_scope_override.to_string()),
+            ("HasImmutabilityPolicy", keeping.has_policy().to_string()),
+            ("HasLegalHold", keeping.has_hold().to_string()),
+            ("ImmutableStorageWithVersioningEnabled", keeping.versions.to_string()),
+        ] {
+            out.push_str(&xml::element(name, &value));
+        }
         if let Some(deleted) = deleted {
             out.push_str(&retention(deleted.at, deleted.until, now));
         }
@@ -183,13 +242,14 @@ pub(super) fn blobs(world: &World, ask: &Ask<'_>) -> Result<Response, Response> 
     out.push_str("<Blobs>");
     let mut all: Vec<(&str, Entry<'_>)> =
         container.blobs.iter().map(|(name, blob)| (name.as_str(), Entry::Blob(blob))).collect();
+    let deleted = wanted.deleted || wanted.only == Some(Only::Deleted);
     for (name, past) in &container.past {
         let shown = past.iter().filter(|past| match (past.kind, past.deleted) {
             (PastKind::Snapshot, None) => wanted.snapshots,
             (PastKind::Version, None) => wanted.versions,
-            (PastKind::Snapshot, Some(_)) => wanted.deleted && wanted.snapshots,
-            (PastKind::Version, Some(_)) => wanted.deleted && wanted.versions,
-            (PastKind::Base, _) => wanted.deleted && !container.blobs.contains_key(name),
+            (PastKind::Snapshot, Some(_)) => deleted && wanted.snapshots,
+            (PastKind::Version, Some(_)) => deleted && wanted.versions,
+            (PastKind::Base, _) => deleted && !container.blobs.contains_key(name),
         });
         all.extend(shown.map(|past| (name.as_str(), Entry::Past(past))));
         let has_live = past.iter().any(|past| past.kind == PastKind::Version && past.deleted.is_none());
@@ -203,6 +263,9 @@ pub(super) fn blobs(world: &World, ask: &Ask<'_>) -> Result<Response, Response> 
     if wanted.uncommitted {
         let staged = container.staged.keys().filter(|name| !container.blobs.contains_key(*name));
         all.extend(staged.map(|name| (name.as_str(), Entry::Staged)));
+    }
+    if wanted.only == Some(Only::Deleted) {
+        all.retain(|(_, entry)| matches!(entry, Entry::Past(past) if past.deleted.is_some()));
     }
     all.sort_by(|(a, x), (b, y)| (*a, x.order()).cmp(&(*b, y.order())));
     let entries =
@@ -220,6 +283,12 @@ pub(super) fn blobs(world: &World, ask: &Ask<'_>) -> Result<Response, Response> 
                 Some(folder) => folder >= from,
                 None => name > from || (name == from && entry.order() >= order),
             };
+            let shown = shown
+                && match wanted.only {
+                    Some(Only::Files) => folder.is_none(),
+                    Some(Only::Folders) => folder.is_some(),
+                    _ => true,
+                };
             shown.then_some((folder.unwrap_or(name), folder.is_some(), entry))
         });
     let mut count = 0;
@@ -296,10 +365,24 @@ fn blob_element(world: &World, ask: &Ask<'_>, name: &str, entry: Entry<'_>, want
     ] {
         out.push_str(&xml::element(name, &value));
     }
+    if blob.kind == BlobKind::PageBlob {
+        out.push_str(&xml::element("x-ms-blob-sequence-number", &blob.sequence.to_string()));
+    }
+    if blob.sealed {
+        out.push_str("<Sealed>true</Sealed>");
+    }
+    if let Some(at) = blob.accessed {
+        out.push_str(&xml::element("LastAccessTime", &http_date(at)));
+    }
+    out.push_str(&blob.encryption.elements());
+    out.push_str(&blob.kept.elements(wanted.immutability, wanted.holds));
     if blob.kind == BlobKind::BlockBlob {
         let default = || super::default_tier(world, ask.account);
         if let Some(tier) = blob.tier.clone().or_else(default) {
             out.push_str(&xml::element("AccessTier", &tier));
+            if let Some(smart) = blob.smart_tier() {
+                out.push_str(&xml::element("SmartAccessTier", smart));
+            }
             if blob.tier.is_none() {
                 out.push_str("<AccessTierInferred>true</AccessTierInferred>");
             }

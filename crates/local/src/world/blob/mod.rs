@@ -7,6 +7,8 @@
 //!   [`batch`]: many in one.
 //! - [`history`]: snapshots, versions, what is deleted and may come back. [`lifecycle`]: rules that act by
 //!   themselves.
+//! - [`immutability`]: what may not be changed. [`encryption`]: whose key content has. [`integrity`]: its digests.
+//! - [`cors`]: pages of other origins. [`website`]: what `$web` shows browsers.
 //! - [`conditions`]: `If-Match` and its kin. [`refusal`]: how storage says no. [`xml`]: the little that is needed.
 //!
 //! Source: `learn.microsoft.com/rest/api/storageservices/blob-service-rest-api`, an operation a page.
@@ -18,10 +20,15 @@ mod blocks;
 mod conditions;
 mod containers;
 mod copy;
+mod cors;
+mod encryption;
 mod history;
+mod immutability;
+mod integrity;
 mod lease;
 mod lifecycle;
 mod list;
+mod pages;
 mod refusal;
 mod rights;
 mod sas;
@@ -30,6 +37,7 @@ mod shared_key;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod website;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -44,16 +52,29 @@ use self::lease::Lease;
 use self::refusal::{bad_query, refuse};
 use self::rights::Right;
 
+pub(crate) use self::immutability::Keeping as HeldBy;
+pub(crate) use self::integrity::{DIGEST, SOURCE_CRC64, SOURCE_MD5, sourced};
 pub(crate) use self::lifecycle::{check as check_lifecycle, policy_changed};
 pub(crate) use self::sas::{account_token, revoke_delegation_keys, service_token};
 use super::arm::{Resource, stamp};
 use super::http::{Body, Segment, decode};
+use super::storage_account::Gone;
 use super::{Method, Request, Response, World};
+
+/// The scope of what the account's own key encrypts.
+const ACCOUNT_SCOPE: &str = "$account-encryption-key";
+/// How the front tells the names of metadata as they were spelled: HTTP's own have no case.
+pub(crate) const SPELLED: &str = "x-landfall-spelled";
+/// Names and values of a blob's or container's metadata.
+const METADATA_MAX: usize = 8 << 10;
 
 /// What the storage accounts hold, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     accounts: BTreeMap<String, Account>,
+    /// Accounts that were deleted of late.
+    #[serde(default)]
+    gone: Vec<Gone>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -109,6 +130,17 @@ struct Container {
     /// Stored access policies.
     #[serde(default)]
     policies: Vec<sas::Policy>,
+    /// What the staged blocks of a blob are encrypted with, by blob.
+    #[serde(default)]
+    staged_encryption: BTreeMap<String, encryption::Encryption>,
+    /// The encryption scope of blobs that name none.
+    #[serde(default)]
+    encryption_scope: Option<String>,
+    /// Blobs may not name another.
+    #[serde(default)]
+    deny_scope_override: bool,
+    #[serde(default)]
+    keeping: immutability::Keeping,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +170,19 @@ struct Blob {
     /// The copy that made it.
     #[serde(default)]
     copied: Option<copy::Copied>,
+    /// An append blob that grows no more.
+    #[serde(default)]
+    sealed: bool,
+    /// A page blob's sequence number.
+    #[serde(default)]
+    sequence: u64,
+    /// When it was read last, to the day, while that is tracked.
+    #[serde(default)]
+    accessed: Option<Timestamp>,
+    #[serde(default)]
+    encryption: encryption::Encryption,
+    #[serde(default)]
+    kept: immutability::Kept,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,6 +198,14 @@ struct Rehydrating {
 enum BlobKind {
     BlockBlob,
     AppendBlob,
+    PageBlob,
+}
+
+impl Blob {
+    /// Where the smart tier has it; what was just written is hot.
+    fn smart_tier(&self) -> Option<&'static str> {
+        (self.tier.as_deref() == Some("Smart")).then_some("Hot")
+    }
 }
 
 impl BlobKind {
@@ -160,6 +213,7 @@ impl BlobKind {
         match self {
             BlobKind::BlockBlob => "BlockBlob",
             BlobKind::AppendBlob => "AppendBlob",
+            BlobKind::PageBlob => "PageBlob",
         }
     }
 }
@@ -207,7 +261,8 @@ impl State {
         containers.flat_map(|container| {
             let past = container.past.values().flatten().map(|past| &past.blob);
             let blobs = container.blobs.values().chain(past).flat_map(|blob| &blob.segments);
-            blobs.chain(container.staged.values().flat_map(BTreeMap::values).flatten())
+            let all = blobs.chain(container.staged.values().flat_map(BTreeMap::values).flatten());
+            all.filter(|segment| !segment.is_hole())
         })
     }
 }
@@ -230,6 +285,13 @@ impl Account {
 }
 
 impl Container {
+    /// Whether there is a blob in it, or a past one that may not go yet.
+    fn keeps(&self, now: Timestamp) -> bool {
+        let past = self.past.values().flatten().map(|past| &past.blob);
+        let kept = |blob: &Blob| blob.kept.guard(now).is_err() || self.keeping.guard(blob, now).is_err();
+        !self.blobs.is_empty() || past.into_iter().any(kept)
+    }
+
     fn new(etag: String, modified: Timestamp) -> Container {
         Container {
             etag,
@@ -241,6 +303,10 @@ impl Container {
             past: BTreeMap::new(),
             lease: Lease::default(),
             policies: Vec::new(),
+            staged_encryption: BTreeMap::new(),
+            encryption_scope: None,
+            deny_scope_override: false,
+            keeping: immutability::Keeping::default(),
         }
     }
 }
@@ -259,19 +325,52 @@ struct Ask<'a> {
 }
 
 pub(super) fn handle(world: &mut World, account: &str, request: &Request) -> Response {
-    let answer = serve(world, account, request).unwrap_or_else(|refused| refused);
+    let answer = match request.method {
+        Method::Options => cors::preflight(world, account, request),
+        _ => {
+            let answer = serve(world, account, request).unwrap_or_else(|refused| refused);
+            cors::describe(world, account, request, answer)
+        }
+    };
     let answer = refusal::signed(answer, &request.id, world.now);
     let version = request.header("x-ms-version").or(request.query("sv")).unwrap_or("2021-08-06");
     answer.with("x-ms-version", version).with("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0")
 }
 
+/// A request to an account's website.
+pub(super) fn website(world: &World, account: &str, request: &Request) -> Response {
+    website::show(world, account, request).with("server", "Windows-Azure-Web/1.0 Microsoft-HTTPAPI/2.0")
+}
+
+/// A request to a service of a storage account that local Azure does not have: said so, in storage's words.
+pub(super) fn other_service(world: &World, account: &str, service: &str, request: &Request) -> Response {
+    let answer = if resource(world, account).is_some() {
+        let message = format!(
+            "Local Azure has no {service} endpoint: of a storage account it models the blob service and the website."
+        );
+        refuse(501, "NotImplemented", &message)
+    } else {
+        refuse(404, "ResourceNotFound", "The specified resource does not exist.")
+    };
+    refusal::signed(answer, &request.id, world.now)
+}
+
 fn serve(world: &mut World, account: &str, request: &Request) -> Result<Response, Response> {
-    if let Some(version) = request.header("x-ms-version")
-        && version.parse::<jiff::civil::Date>().is_err()
-    {
-        return Err(refusal::invalid_header("x-ms-version", version));
+    if let Some(version) = request.header("x-ms-version") {
+        match version.parse::<jiff::civil::Date>() {
+            Err(_) => return Err(refusal::invalid_header("x-ms-version", version)),
+            Ok(date) if date > NEWEST => return Err(unknown_version(version)),
+            Ok(_) => {}
+        }
     }
+    let (account, secondary) = match account.strip_suffix("-secondary") {
+        Some(account) => (account, true),
+        None => (account, false),
+    };
     let ask = Ask::new(world, account, request)?;
+    if secondary {
+        service::secondary(world, &ask)?;
+    }
     let comp = request.query("comp").unwrap_or_default().to_ascii_lowercase();
     let restype = request.query("restype").unwrap_or_default().to_ascii_lowercase();
     if restype == "account" && comp == "properties" {
@@ -287,6 +386,16 @@ fn serve(world: &mut World, account: &str, request: &Request) -> Result<Response
     blob_operation(world, &ask, &comp)
 }
 
+/// No version of the service is newer yet; clients name the dates of those they know.
+const NEWEST: jiff::civil::Date = jiff::civil::date(2027, 12, 31);
+
+fn unknown_version(version: &str) -> Response {
+    let message = format!(
+        "The provided service version is not enabled on this storage account. Please see https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services for additional information. ({version})"
+    );
+    refuse(400, "InvalidHeaderValue", &message)
+}
+
 fn account_operation(
     world: &mut World,
     ask: &Ask<'_>,
@@ -298,6 +407,7 @@ fn account_operation(
         (Method::Get, "", "blobs") => list::by_tags(world, ask),
         (Method::Post, "", "batch") => batch::run(world, ask),
         (Method::Get, "service", "properties") => service::get(world, ask),
+        (Method::Get, "service", "stats") => service::stats(world, ask),
         (Method::Put, "service", "properties") => service::set(world, ask),
         (Method::Post, "service", "userdelegationkey") => service::delegation_key(world, ask),
         _ => Err(unmodelled(ask, comp)),
@@ -330,7 +440,7 @@ fn blob_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Respon
         ));
     }
     let reads = matches!(ask.request.method, Method::Get | Method::Head | Method::Delete);
-    if ask.names_past() && !reads && !matches!(comp, "tier" | "tags") {
+    if ask.names_past() && !reads && !matches!(comp, "tier" | "tags" | "immutabilitypolicies" | "legalhold") {
         return Err(bad_query(if ask.snapshot().is_some() { "snapshot" } else { "versionid" }));
     }
     match (ask.request.method, comp) {
@@ -346,12 +456,18 @@ fn blob_operation(world: &mut World, ask: &Ask<'_>, comp: &str) -> Result<Respon
         (Method::Put, "lease") => lease::blob(world, ask),
         (Method::Put, "snapshot") => history::snapshot(world, ask),
         (Method::Put, "undelete") => history::undelete(world, ask),
+        (Method::Put, "immutabilitypolicies") => immutability::set_policy(world, ask),
+        (Method::Delete, "immutabilitypolicies") => immutability::delete_policy(world, ask),
+        (Method::Put, "legalhold") => immutability::set_hold(world, ask),
         (Method::Put, "copy") => copy::abort(world, ask),
         (Method::Delete, "") => history::delete(world, ask),
         (Method::Put, "block") => blocks::stage(world, ask),
         (Method::Put, "blocklist") => blocks::commit(world, ask),
         (Method::Get, "blocklist") => blocks::list(world, ask),
         (Method::Put, "appendblock") => blocks::append(world, ask),
+        (Method::Put, "seal") => blocks::seal(world, ask),
+        (Method::Put, "page") => pages::put(world, ask),
+        (Method::Get, "pagelist") => pages::ranges(world, ask),
         _ => Err(unmodelled(ask, comp)),
     }
 }
@@ -384,8 +500,9 @@ impl<'a> Ask<'a> {
         let path = decode(&request.path);
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (container, blob) = path.split_once('/').unwrap_or((path, ""));
-        let is_container =
-            request.query("restype").is_some_and(|kind| kind.eq_ignore_ascii_case("container"));
+        let is_container = request.query("restype").is_some_and(|kind| {
+            kind.eq_ignore_ascii_case("container") || kind.eq_ignore_ascii_case("account")
+        });
         // A name without a container is in the root container.
         let (container, blob) = match (container, blob) {
             ("", _) => ("", ""),
@@ -408,6 +525,8 @@ struct Settings {
     days: Option<i64>,
     /// Days that deleted containers stay.
     container_days: Option<i64>,
+    /// Whether reads are told of.
+    accesses: bool,
 }
 
 fn settings(world: &World, account: &str) -> Settings {
@@ -422,6 +541,7 @@ fn settings(world: &World, account: &str) -> Settings {
         versions: service["isVersioningEnabled"] == true,
         days: days("deleteRetentionPolicy"),
         container_days: days("containerDeleteRetentionPolicy"),
+        accesses: service["lastAccessTimeTrackingPolicy"]["enable"] == true,
     }
 }
 
@@ -492,20 +612,36 @@ impl Ask<'_> {
         self.request.header(name).filter(|value| !value.is_empty())
     }
 
-    /// `x-ms-meta-*`.
+    /// `x-ms-meta-*`, by the names as they were spelled.
     fn metadata(&self) -> Result<BTreeMap<String, String>, Response> {
+        let spelled: Vec<&str> = self.header(SPELLED).unwrap_or_default().split(',').collect();
         let mut metadata = BTreeMap::new();
         for (name, value) in &self.request.headers {
             let Some(name) = name.strip_prefix("x-ms-meta-") else { continue };
+            if name.is_empty() {
+                return Err(refuse(
+                    400,
+                    "EmptyMetadataKey",
+                    "The key for one of the metadata key-value pairs is empty.",
+                ));
+            }
             let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if name.is_empty() || !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            if !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit()) {
                 return Err(refuse(
                     400,
                     "InvalidMetadata",
                     "The metadata specified is invalid. It has characters that are not permitted.",
                 ));
             }
-            metadata.insert(name.to_owned(), value.clone());
+            let own = spelled.iter().find(|spelled| spelled.eq_ignore_ascii_case(name)).unwrap_or(&name);
+            metadata.insert((*own).to_owned(), value.clone());
+        }
+        if metadata.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > METADATA_MAX {
+            return Err(refuse(
+                400,
+                "MetadataTooLarge",
+                "The size of the specified metadata exceeds the maximum size permitted.",
+            ));
         }
         Ok(metadata)
     }
@@ -547,6 +683,15 @@ pub(crate) fn put_container(world: &mut World, account: &str, name: &str, proper
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         container.metadata = metadata.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     }
+    if let Some(scope) = properties["defaultEncryptionScope"].as_str() {
+        container.encryption_scope = (scope != ACCOUNT_SCOPE).then(|| scope.to_owned());
+    }
+    if let Some(deny) = properties["denyEncryptionScopeOverride"].as_bool() {
+        container.deny_scope_override = deny;
+    }
+    if properties["immutableStorageWithVersioning"]["enabled"] == true {
+        container.keeping.versions = true;
+    }
     if let Some(public) = properties["publicAccess"].as_str() {
         let public = public.to_ascii_lowercase();
         container.public = (public != "none").then_some(public);
@@ -557,23 +702,78 @@ pub(crate) fn put_container(world: &mut World, account: &str, name: &str, proper
 /// Resource Manager deletes a container; returns whether it was there.
 ///
 /// # Errors
-/// The code and words of what is in the way: a lease.
+/// Status, code and words of what is in the way: a lease, a hold, a policy.
 pub(crate) fn delete_container(
     world: &mut World,
     account: &str,
     name: &str,
-) -> Result<bool, (&'static str, &'static str)> {
+) -> Result<bool, (u16, &'static str, &'static str)> {
     let account = account.to_ascii_lowercase();
     let there = world.blobs.accounts.get(&account).and_then(|account| account.containers.get(name));
     let Some(there) = there else { return Ok(false) };
     if there.lease.active(world.now) {
-        return Err((
-            "LeaseIdMissing",
-            "There is currently a lease on the container and no lease ID was specified in the request.",
-        ));
+        let message =
+            "There is currently a lease on the container and no lease ID was specified in the request.";
+        return Err((412, "LeaseIdMissing", message));
+    }
+    // Here a container goes once nothing in it is kept any more; the data plane lets go of less.
+    if let Some((code, message)) = there.keeping.holds_container().filter(|_| there.keeps(world.now)) {
+        return Err((409, code, message));
     }
     containers::remove(world, &account, name);
     Ok(true)
+}
+
+/// A container and what keeps it, when that lets nobody delete its account.
+pub(crate) fn protected(world: &World, account: &str) -> Option<(String, &'static str)> {
+    let account = world.blobs.accounts.get(&account.to_ascii_lowercase())?;
+    account.containers.iter().find_map(|(name, container)| {
+        let why = match &container.keeping.policy {
+            _ if container.keeping.has_hold() => "legal hold",
+            Some(policy) if policy.locked => "locked immutability policy",
+            _ => return None,
+        };
+        Some((name.clone(), why))
+    })
+}
+
+/// How a container keeps what is in it, with the etag of a change to that.
+pub(crate) fn keeping<'w>(
+    world: &'w mut World,
+    account: &str,
+    name: &str,
+) -> Option<(String, &'w mut HeldBy)> {
+    let account = world.blobs.accounts.get_mut(&account.to_ascii_lowercase())?;
+    account.containers.contains_key(name).then_some(())?;
+    let etag = account.etag();
+    account.containers.get_mut(name).map(|container| (etag, &mut container.keeping))
+}
+
+/// Whether a container may be called so.
+pub(crate) fn is_container_name(name: &str) -> bool {
+    containers::check_name(name).is_ok()
+}
+
+/// Accounts deleted within the last two weeks.
+pub(crate) fn deleted_accounts(world: &World) -> Vec<Gone> {
+    let kept = jiff::SignedDuration::from_hours(24 * 14);
+    world.blobs.gone.iter().filter(|gone| world.now.duration_since(gone.at) < kept).cloned().collect()
+}
+
+/// Containers that were deleted and may come back, with their ARM `properties`.
+pub(crate) fn deleted_containers(world: &World, account: &str) -> Vec<(String, Value)> {
+    let account = world.blobs.accounts.get(&account.to_ascii_lowercase());
+    let deleted = account.into_iter().flat_map(|account| &account.deleted);
+    deleted
+        .map(|it| {
+            let mut properties = arm_properties(&it.container, world.now);
+            properties["deleted"] = json!(true);
+            properties["version"] = json!(it.version);
+            properties["deletedTime"] = json!(stamp(it.at));
+            properties["remainingRetentionDays"] = json!(it.until.duration_since(world.now).as_hours() / 24);
+            (it.name.clone(), properties)
+        })
+        .collect()
 }
 
 /// Names of an account's containers with their ARM `properties`, made by whichever plane.
@@ -591,16 +791,33 @@ fn arm_properties(container: &Container, now: Timestamp) -> Value {
         Some("blob") => "Blob",
         _ => "None",
     };
-    json!({
+    let keeping = &container.keeping;
+    let mut properties = json!({
         "publicAccess": public, "metadata": container.metadata, "etag": container.etag,
-        "lastModifiedTime": stamp(container.modified), "leaseStatus": capital(lease.status()), "leaseState": capital(lease.name()),
-        "hasImmutabilityPolicy": false, "hasLegalHold": false, "deleted": false, "remainingRetentionDays": 0,
-        "defaultEncryptionScope": "$account-encryption-key", "denyEncryptionScopeOverride": false,
-        "immutableStorageWithVersioning": {"enabled": false},
-    })
+        "lastModifiedTime": stamp(container.modified), "leaseStatus": capital(lease.status()),
+        "leaseState": capital(lease.name()), "deleted": false, "remainingRetentionDays": 0,
+        "hasImmutabilityPolicy": keeping.has_policy(), "hasLegalHold": keeping.has_hold(),
+        "legalHold": {"hasLegalHold": keeping.has_hold(),
+                      "tags": keeping.holds.iter().map(|tag| json!({"tag": tag})).collect::<Vec<_>>()},
+        "defaultEncryptionScope": container.encryption_scope.as_deref().unwrap_or(ACCOUNT_SCOPE),
+        "denyEncryptionScopeOverride": container.deny_scope_override,
+        "immutableStorageWithVersioning": {"enabled": keeping.versions},
+    });
+    if let Some(policy) = &keeping.policy {
+        properties["immutabilityPolicy"] = json!({"etag": policy.etag, "properties": {
+            "immutabilityPeriodSinceCreationInDays": policy.days,
+            "state": if policy.locked { "Locked" } else { "Unlocked" },
+            "allowProtectedAppendWrites": policy.appends,
+            "allowProtectedAppendWritesAll": policy.all_appends,
+        }});
+    }
+    properties
 }
 
 /// The account is gone from Resource Manager: so is its content.
-pub(crate) fn removed(world: &mut World, account: &str) {
-    world.blobs.accounts.remove(&account.to_ascii_lowercase());
+pub(crate) fn removed(world: &mut World, gone: &Gone) {
+    world.blobs.accounts.remove(&gone.name.to_ascii_lowercase());
+    let now = world.now;
+    world.blobs.gone.retain(|it| now.duration_since(it.at) < jiff::SignedDuration::from_hours(24 * 14));
+    world.blobs.gone.push(gone.clone());
 }

@@ -38,6 +38,8 @@ pub(super) enum Right {
     BreakLease,
     ReadTags,
     WriteTags,
+    /// Policies and legal holds of a blob.
+    Immutability,
 }
 
 /// Actions, any of which is enough.
@@ -71,6 +73,7 @@ impl Right {
             Right::DeleteVersion => Data(&["deleteBlobVersion/action"]),
             Right::ReadTags => Data(&["tags/read"]),
             Right::WriteTags => Data(&["tags/write"]),
+            Right::Immutability => Data(&["immutableStorage/runAsSuperUser/action"]),
         }
     }
 
@@ -99,6 +102,7 @@ impl Right {
             Right::DeleteVersion => (Some('o'), "x"),
             Right::BreakLease => (Some('o'), "wd"),
             Right::ReadTags | Right::WriteTags => (Some('o'), "t"),
+            Right::Immutability => (Some('o'), "i"),
         }
     }
 

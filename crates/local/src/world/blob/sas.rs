@@ -193,8 +193,7 @@ fn service_texts(ask: &Ask<'_>) -> Vec<String> {
                 lines.push(query("ses"));
             }
             if delegated && signed && version.as_str() >= "2025-07-05" {
-                // signed headers and query parameters: none
-                lines.extend([String::new(), String::new()]);
+                lines.extend([signed_headers(ask), signed_parameters(ask)]);
             }
             lines.extend(["rscc", "rscd", "rsce", "rscl", "rsct"].map(query));
             let text = lines.join("\n");
@@ -204,6 +203,25 @@ fn service_texts(ask: &Ask<'_>) -> Vec<String> {
         }
     }
     texts
+}
+
+/// Headers that a signature binds, `name:value` a line, with a line's end behind the last.
+fn signed_headers(ask: &Ask<'_>) -> String {
+    let names = ask.request.query("srh").unwrap_or_default();
+    let value = |name: &str| ask.request.header(&name.to_ascii_lowercase()).unwrap_or_default();
+    pairs(names, value).map(|pair| pair + "\n").collect()
+}
+
+/// Query parameters that a signature binds, the same with a line's end before the first.
+fn signed_parameters(ask: &Ask<'_>) -> String {
+    let names = ask.request.query("srq").unwrap_or_default();
+    pairs(names, |name| ask.request.query(name).unwrap_or_default()).map(|pair| format!("\n{pair}")).collect()
+}
+
+/// Names are percent-encoded on their own, between commas.
+fn pairs<'a>(names: &'a str, value: impl Fn(&str) -> &'a str + 'a) -> impl Iterator<Item = String> + 'a {
+    let names = names.split(',').filter(|name| !name.is_empty()).map(crate::world::http::decode);
+    names.map(move |name| format!("{name}:{}", value(&name)))
 }
 
 /// The key that signs for a principal: known from what it was asked with, so that none is kept.

@@ -8,7 +8,7 @@ use super::refusal::{bad_xml, refuse};
 use super::xml::{Element, element};
 use super::{Ask, Right, resource, sas, xml};
 use crate::world::arm::put;
-use crate::world::{Body, Response, World};
+use crate::world::{Body, Method, Response, World};
 
 /// Longest life of a user delegation key.
 const KEY_LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
@@ -25,6 +25,38 @@ pub(super) fn account(world: &World, ask: &Ask<'_>) -> Result<Response, Response
         .with("x-ms-sku-name", text("/sku/name"))
         .with("x-ms-account-kind", text("/kind"))
         .with("x-ms-is-hns-enabled", hns.to_string()))
+}
+
+/// Refuses what the secondary of an account does not do: it is there for accounts that may be read from it, and is
+/// read only.
+pub(super) fn secondary(world: &World, ask: &Ask<'_>) -> Result<(), Response> {
+    let sku = resource(world, ask.account).map(|it| it.text("/sku/name").to_owned()).unwrap_or_default();
+    if !sku.contains("RA") {
+        return Err(refuse(404, "ResourceNotFound", "The specified resource does not exist."));
+    }
+    if matches!(ask.request.method, Method::Get | Method::Head) {
+        return Ok(());
+    }
+    Err(refuse(
+        403,
+        "InsufficientAccountPermissions",
+        "Write operations are not allowed on the secondary location.",
+    ))
+}
+
+/// `Get Blob Service Stats`: how far the secondary is behind, told by the secondary only.
+pub(super) fn stats(world: &World, ask: &Ask<'_>) -> Result<Response, Response> {
+    ask.may(world, Right::ReadService)?;
+    if !ask.request.origin.contains("-secondary.") {
+        return Err(super::bad_query("comp"));
+    }
+    let synced = element("LastSyncTime", &super::http_date(world.now));
+    Ok(xml::response(
+        200,
+        &format!(
+            "<StorageServiceStats><GeoReplication><Status>live</Status>{synced}</GeoReplication></StorageServiceStats>"
+        ),
+    ))
 }
 
 /// The parts of the properties that local Azure only keeps, and what they are before anybody sets them.
@@ -141,6 +173,14 @@ pub(super) fn set(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
                 }
                 changed.push(("deleteRetentionPolicy", policy));
             }
+            "Logging" | "HourMetrics" | "MinuteMetrics" => {
+                let retention =
+                    part.child("RetentionPolicy").filter(|it| it.text_of("Enabled") == Some("true"));
+                let days = retention.map(|it| it.text_of("Days").and_then(|days| days.parse::<i64>().ok()));
+                if days.is_some_and(|days| !days.is_some_and(|days| (1..=365).contains(&days))) {
+                    return Err(bad_node());
+                }
+            }
             "DefaultServiceVersion" => changed.push(("defaultServiceVersion", json!(part.text))),
             _ => {}
         }
@@ -177,6 +217,7 @@ pub(super) fn delegation_key(world: &World, ask: &Ask<'_>) -> Result<Response, R
         Some(start) => sas::time(start).ok_or_else(|| node("Start"))?,
         None => world.now,
     };
+    let delegated = sent.text_of("DelegatedUserTid").filter(|it| !it.is_empty());
     let longest = world.now.saturating_add(KEY_LIFE).unwrap_or(expiry);
     if expiry <= world.now || expiry > longest || start > longest || start >= expiry {
         return Err(node("Expiry"));
@@ -189,13 +230,14 @@ pub(super) fn delegation_key(world: &World, ask: &Ask<'_>) -> Result<Response, R
     Ok(xml::response(
         200,
         &format!(
-            "<UserDelegationKey>{}{}{}{}{}{}{}</UserDelegationKey>",
+            "<UserDelegationKey>{}{}{}{}{}{}{}{}</UserDelegationKey>",
             element("SignedOid", oid),
             element("SignedTid", tenant),
             element("SignedStart", &start),
             element("SignedExpiry", &expiry),
             element("SignedService", "b"),
             element("SignedVersion", version),
+            delegated.map(|tenant| element("SignedDelegatedUserTid", tenant)).unwrap_or_default(),
             element("Value", &value),
         ),
     ))

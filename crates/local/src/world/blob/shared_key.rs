@@ -103,6 +103,7 @@ fn text(ask: &Ask<'_>, lite: bool, order: Order) -> String {
         Method::Post => "POST",
         Method::Patch => "PATCH",
         Method::Delete => "DELETE",
+        Method::Options => "OPTIONS",
     };
     let date = if ask.header("x-ms-date").is_some() { "" } else { header("date") };
     let mut lines = vec![verb];
@@ -160,14 +161,18 @@ fn text(ask: &Ask<'_>, lite: bool, order: Order) -> String {
     text
 }
 
-/// Order of names without their hyphens; between those that are the same so, whose hyphen comes later is first.
+/// Order of names without their hyphens; between those that are the same so, whose hyphen comes later is first, and who
+/// has none before who has one.
 fn by_words(a: &str, b: &str) -> Ordering {
-    let weight = |c: char| match c {
-        '_' => 1,
-        c => u32::from(c) + 1,
+    const ORDER: &str = "!#$%&*.^_`|~+0123456789abcdefghijklmnopqrstuvwxyz";
+    let bare = |name: &str| -> Vec<Option<usize>> {
+        name.chars().filter(|c| !matches!(c, '-' | '\'')).map(|c| ORDER.find(c)).collect()
     };
-    let bare = |name: &str| name.chars().filter(|c| *c != '-').map(weight).collect::<Vec<_>>();
     let hyphens =
         |name: &str| name.char_indices().filter(|(_, c)| *c == '-').map(|(at, _)| at).collect::<Vec<_>>();
-    bare(a).cmp(&bare(b)).then_with(|| hyphens(b).cmp(&hyphens(a)))
+    bare(a).cmp(&bare(b)).then_with(|| {
+        let (a, b) = (hyphens(a), hyphens(b));
+        let differing = a.iter().zip(&b).map(|(a, b)| b.cmp(a)).find(|order| order.is_ne());
+        differing.unwrap_or_else(|| a.len().cmp(&b.len()))
+    })
 }

@@ -46,8 +46,7 @@ fn bare(lab: &mut Lab, method: Method, path: &str, headers: &[(&str, &str)], bod
             key: text.to_owned(),
             offset: 0,
             length: text.len() as u64,
-            sha256: String::new(),
-            md5: "00".repeat(16),
+            ..Segment::default()
         }]),
         (text, _) => Body::Bytes(text.as_bytes().to_vec()),
     };

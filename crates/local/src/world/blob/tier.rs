@@ -7,13 +7,14 @@ use jiff::Timestamp;
 
 use super::lease::What;
 use super::refusal::{invalid_header, missing_header, refuse};
-use super::{Ask, BlobKind, Event, Rehydrating, Right, resource};
+use super::{Ask, BlobKind, Event, Rehydrating, Right, conditions, resource};
 use crate::world::{Event as Due, Response, World};
 
-const TIERS: [&str; 4] = ["Hot", "Cool", "Cold", "Archive"];
-/// What Azure states as its most: 15 hours, and less than one for what is urgent.
-const STANDARD: f64 = 15.0 * 3600.0;
-const HIGH: f64 = 3600.0;
+const TIERS: [&str; 5] = ["Hot", "Cool", "Cold", "Archive", "Smart"];
+/// What Azure states as its most: 15 hours, and less than one for what is urgent. A promise like a retention, it is
+/// not scaled: the clock brings it about.
+const STANDARD: i64 = 15 * 3600;
+const HIGH: i64 = 3600;
 
 /// A tier by its name.
 pub(super) fn named(world: &World, ask: &Ask<'_>, tier: &str) -> Result<String, Response> {
@@ -47,6 +48,15 @@ pub(super) fn set(world: &mut World, ask: &Ask<'_>) -> Result<Response, Response
     let there = ask.blob(world)?;
     if there.kind != BlobKind::BlockBlob {
         return Err(refuse(409, "InvalidBlobType", "The blob type is invalid for this operation."));
+    }
+    if let Some(wanted) = ask.header("x-ms-if-tags")
+        && !conditions::have(there, wanted).ok_or_else(|| invalid_header("x-ms-if-tags", wanted))?
+    {
+        return Err(refuse(
+            412,
+            "ConditionNotMet",
+            "The condition specified using HTTP conditional header(s) is not met.",
+        ));
     }
     // a tier does not ask who has the lease, but takes its id when it is given
     there.lease.guard(world.now, ask.header("x-ms-lease-id"), What::Blob, false)?;
@@ -88,7 +98,7 @@ pub(super) fn rehydrate(world: &mut World, ask: &Ask<'_>, to: String) -> Result<
         "high" => ("High", HIGH),
         _ => return Err(invalid_header("x-ms-rehydrate-priority", priority)),
     };
-    let after = world.config.scaled(seconds);
+    let after = jiff::SignedDuration::from_secs(seconds);
     let due = world.now.saturating_add(after).unwrap_or(Timestamp::MAX);
     world.later(after, Due::Blob(Event::Due { account: ask.account.to_owned() }));
     Ok(Rehydrating { to, due, priority: priority.to_owned() })

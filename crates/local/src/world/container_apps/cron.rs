@@ -9,7 +9,7 @@ const DAYS_MAX: usize = 366 * 8 + 2;
 
 /// A parsed expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cron {
+pub(crate) struct Cron {
     minutes: u64,
     hours: u64,
     days: u64,

@@ -12,7 +12,7 @@
 //! something the world assumes.
 
 mod apps;
-mod cron;
+pub(crate) mod cron;
 mod desired;
 mod domains;
 mod environments;

@@ -353,7 +353,7 @@ fn what_cannot_be_is_refused() {
     for (changed, code) in [
         (with(&|p| p["environmentId"] = json!(null)), "InvalidManagedEnvironmentId"),
         (with(&|p| p["environmentId"] = json!(environment() + "x")), "ManagedEnvironmentNotFound"),
-        (with(&|p| p["template"]["containers"] = json!([])), "InvalidParameterValueInContainerTemplate"),
+        (with(&|p| p["template"]["containers"] = json!([])), "ContainerAppCreateMustContainContainer"),
         (
             with(&|p| p["template"]["containers"][0]["resources"]["cpu"] = json!(0.3)),
             "ContainerAppInvalidResourceTotal",

@@ -125,6 +125,7 @@ fn name_of(method: Method) -> &'static str {
         Method::Post => "POST",
         Method::Patch => "PATCH",
         Method::Delete => "DELETE",
+        Method::Options => "OPTIONS",
     }
 }
 
