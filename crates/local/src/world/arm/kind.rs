@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::id::Id;
+use super::operations::Operation;
 use super::refusal::Refusal;
 use super::{Caller, Resource};
 use crate::world::{
@@ -292,6 +293,17 @@ pub trait Rules: Sync + std::fmt::Debug {
     /// The change has ended; `failure` when it failed.
     fn ended(&self, world: &mut World, id: &Id, what: What, failure: Option<&Refusal>) {
         let _ = (world, id, what, failure);
+    }
+
+    /// The conflict while another change is under way, in the type's own words.
+    fn busy(&self, id: &Id, operation: &Operation) -> Option<Refusal> {
+        let _ = (id, operation);
+        None
+    }
+
+    /// A client's DELETE is about to begin, with what its query asks for.
+    fn parting(&self, world: &mut World, id: &Id, request: &Request) {
+        let _ = (world, id, request);
     }
 
     /// Refuses a delete before it begins.
