@@ -131,7 +131,7 @@ def test_databases_firewall_rules_and_administrators(pg, main):
     assert pg.administrators_microsoft_entra.get("data", "pg-main", who).properties.principal_name == "me"
 
 
-def test_a_stopped_server_takes_no_changes_and_starts_by_itself_after_a_week(azure, pg):
+def test_a_stopped_server_takes_no_changes(pg):
     server(pg, "pg-stop")
     assert refusal(pg.servers.begin_start, "data", "pg-stop")[0] == 409
     pg.servers.begin_stop("data", "pg-stop").result()
@@ -208,3 +208,202 @@ def test_the_cli_makes_a_server(az, rg):
     az("postgres", "flexible-server", "parameter", "set", "-g", "data", "-s", "pg-cli", "-n", "work_mem", "-v", "8192")
     az("postgres", "flexible-server", "stop", "-g", "data", "-n", "pg-cli")
     assert az("postgres", "flexible-server", "show", "-g", "data", "-n", "pg-cli")["state"] == "Stopped"
+
+
+# --- Azure Managed Redis
+
+
+@pytest.fixture(scope="module")
+def redis(azure, rg):
+    from azure.mgmt.redisenterprise import RedisEnterpriseManagementClient
+
+    return azure.management(RedisEnterpriseManagementClient)
+
+
+def cluster(redis, name, sku, **properties):
+    wanted = {"location": "westeurope", "sku": {"name": sku}, "properties": properties}
+    return redis.redis_enterprise.begin_create("data", name, wanted).result()
+
+
+def test_caches_of_the_retired_service_cannot_be_made(azure, rg, redis):
+    wanted = {"location": "westeurope", "properties": {"sku": {"name": "Basic", "family": "C", "capacity": 0}}}
+    assert azure.arm("PUT", f"{rg}/providers/Microsoft.Cache/redis/old1", "2024-11-01", wanted).status_code == 400
+    assert refusal(cluster, redis, "old2", "Enterprise_E10")[0] == 400
+    assert refusal(cluster, redis, "new1", "Balanced_B4")[0] == 400
+
+
+def test_a_managed_redis_has_one_database_with_its_rules(redis, rg):
+    made = cluster(redis, "cache1", "Balanced_B1", minimumTlsVersion="1.2", highAvailability="Enabled")
+    assert made.properties.host_name == "cache1.westeurope.redis.azure.net"
+    create = redis.databases.begin_create
+    assert refusal(create, "data", "cache1", "other", {"properties": {}})[0] == 400
+    search = {"modules": [{"name": "RediSearch"}], "clusteringPolicy": "OSSCluster", "evictionPolicy": "NoEviction"}
+    assert refusal(create, "data", "cache1", "default", {"properties": search})[0] == 400
+    database = create("data", "cache1", "default", {"properties": {}}).result()
+    assert (database.properties.port, database.properties.access_keys_authentication) == (10000, "Disabled")
+    assert refusal(redis.databases.list_keys, "data", "cache1", "default")[0] == 400
+    change = redis.databases.begin_update
+    change("data", "cache1", "default", {"properties": {"accessKeysAuthentication": "Enabled"}}).result()
+    keys = redis.databases.list_keys("data", "cache1", "default")
+    new = redis.databases.begin_regenerate_key("data", "cache1", "default", {"keyType": "Primary"}).result()
+    assert new.primary_key != keys.primary_key and new.secondary_key == keys.secondary_key
+    assert refusal(change, "data", "cache1", "default", {"properties": {"clusteringPolicy": "EnterpriseCluster"}})[0] == 400
+    policy = {"properties": {"accessPolicyName": "default", "user": {"objectId": "55555555-5555-5555-5555-555555555555"}}}
+    redis.access_policy_assignment.begin_create_update("data", "cache1", "default", "app", policy).result()
+    assert [it.name for it in redis.access_policy_assignment.list("data", "cache1", "default")] == ["app"]
+    redis.access_policy_assignment.begin_delete("data", "cache1", "default", "app").result()
+
+
+# --- Cosmos DB
+
+
+@pytest.fixture(scope="module")
+def cosmos(azure, rg):
+    from azure.mgmt.cosmosdb import CosmosDBManagementClient
+
+    return azure.management(CosmosDBManagementClient)
+
+
+def account(cosmos, name, kind="GlobalDocumentDB", regions=("westeurope",), **properties):
+    places = [{"locationName": region, "failoverPriority": place} for place, region in enumerate(regions)]
+    whole = {"databaseAccountOfferType": "Standard", "locations": places, **properties}
+    wanted = {"location": "westeurope", "kind": kind, "properties": whole}
+    return cosmos.database_accounts.begin_create_or_update("data", name, wanted).result()
+
+
+@pytest.fixture(scope="module")
+def docs(cosmos):
+    return account(cosmos, "docs-main", regions=("westeurope", "northeurope"), enableFreeTier=True)
+
+
+def test_accounts_have_regions_consistency_and_backups(cosmos, docs):
+    assert docs.properties.document_endpoint == "https://docs-main.documents.azure.com:443/"
+    assert [it.location_name for it in docs.properties.read_locations] == ["West Europe", "North Europe"]
+    wrong = [{"locationName": "westeurope", "failoverPriority": 1}]
+    assert refusal(account, cosmos, "docs-wrong", locations=wrong)[0] == 400
+    assert refusal(account, cosmos, "docs-wrong", consistencyPolicy={"defaultConsistencyLevel": "BoundedStaleness", "maxStalenessPrefix": 1})[0] == 400
+    short = {"type": "Periodic", "periodicModeProperties": {"backupIntervalInMinutes": 1440, "backupRetentionIntervalInHours": 8}}
+    assert refusal(account, cosmos, "docs-wrong", backupPolicy=short)[0] == 400
+    assert refusal(account, cosmos, "docs-wrong", regions=("westeurope", "northeurope"), capabilities=[{"name": "EnableServerless"}])[0] == 400
+    assert refusal(account, cosmos, "Docs-Upper")[0] == 400
+
+
+def test_one_account_of_a_subscription_is_free(cosmos, docs):
+    assert refusal(account, cosmos, "docs-second", enableFreeTier=True)[0] == 400
+
+
+def test_account_names_are_everybodys(cosmos, docs):
+    assert cosmos.database_accounts.check_name_exists("docs-main")
+    assert not cosmos.database_accounts.check_name_exists("docs-none")
+
+
+def test_regions_change_alone_and_the_write_region_by_a_failover(cosmos, docs):
+    def update(**properties):
+        return cosmos.database_accounts.begin_update("data", "docs-main", {"properties": properties}).result()
+
+    one = [{"locationName": "westeurope", "failoverPriority": 0}]
+    assert refusal(update, locations=one, enableAutomaticFailover=True)[0] == 400
+    assert refusal(update, locations=[{"locationName": "northeurope", "failoverPriority": 0}])[0] == 400
+    swapped = [{"locationName": "northeurope", "failoverPriority": 0}, {"locationName": "westeurope", "failoverPriority": 1}]
+    change = cosmos.database_accounts.begin_failover_priority_change
+    assert refusal(change, "data", "docs-main", {"failoverPolicies": swapped[:1]})[0] == 400
+    change("data", "docs-main", {"failoverPolicies": swapped}).result()
+    now = cosmos.database_accounts.get("data", "docs-main").properties
+    assert now.write_locations[0].location_name == "North Europe"
+
+
+def test_keys_are_listed_made_anew_and_some_only_read(cosmos, docs):
+    accounts = cosmos.database_accounts
+    before = accounts.list_keys("data", "docs-main")
+    accounts.begin_regenerate_key("data", "docs-main", {"keyKind": "primary"}).result()
+    after = accounts.list_keys("data", "docs-main")
+    assert before.primary_master_key != after.primary_master_key
+    assert accounts.list_read_only_keys("data", "docs-main").primary_readonly_master_key == after.primary_readonly_master_key
+    (line, *_) = accounts.list_connection_strings("data", "docs-main").connection_strings
+    assert line.connection_string.startswith("AccountEndpoint=https://docs-main.documents.azure.com:443/;AccountKey=")
+
+
+def test_containers_keep_their_partition_and_unique_keys(cosmos, docs):
+    sql = cosmos.sql_resources
+    sql.begin_create_update_sql_database("data", "docs-main", "shop", {"properties": {"resource": {"id": "shop"}}}).result()
+
+    def container(name="orders", key="/customer", **resource):
+        body = {"properties": {"resource": {"id": name, "partitionKey": {"paths": [key], "kind": "Hash"}, **resource}}}
+        return sql.begin_create_update_sql_container("data", "docs-main", "shop", name, body).result()
+
+    assert refusal(container, key="customer")[0] == 400
+    unique = {"uniqueKeys": [{"paths": ["/number"]}]}
+    container(uniqueKeyPolicy=unique)
+    assert refusal(container, key="/other")[0] == 400
+    assert refusal(container, uniqueKeyPolicy={"uniqueKeys": [{"paths": ["/name"]}]})[0] == 400
+    assert container(defaultTtl=60).properties.resource.default_ttl == 60
+    assert refusal(container, defaultTtl=0)[0] == 400
+    mongo = {"properties": {"resource": {"id": "m"}}}
+    assert refusal(cosmos.mongo_db_resources.begin_create_update_mongo_db_database, "data", "docs-main", "m", mongo)[0] == 400
+
+
+def test_throughput_is_fixed_or_scaled_and_migrated_between_the_two(cosmos, docs):
+    sql = cosmos.sql_resources
+    body = {"properties": {"resource": {"id": "wide"}, "options": {"throughput": 300}}}
+    assert refusal(sql.begin_create_update_sql_database, "data", "docs-main", "wide", body)[0] == 400
+    body["properties"]["options"] = {"throughput": 500}
+    sql.begin_create_update_sql_database("data", "docs-main", "wide", body).result()
+
+    def now():
+        return sql.get_sql_database_throughput("data", "docs-main", "wide").properties.resource
+
+    assert now().throughput == 500
+    scaled = {"properties": {"resource": {"autoscaleSettings": {"maxThroughput": 4000}}}}
+    update = sql.begin_update_sql_database_throughput
+    assert refusal(update, "data", "docs-main", "wide", scaled)[0] == 400
+    update("data", "docs-main", "wide", {"properties": {"resource": {"throughput": 600}}}).result()
+    assert now().throughput == 600
+    sql.begin_migrate_sql_database_to_autoscale("data", "docs-main", "wide").result()
+    assert now().autoscale_settings.max_throughput == 1000
+    sql.begin_migrate_sql_database_to_manual_throughput("data", "docs-main", "wide").result()
+    assert now().autoscale_settings is None
+
+
+def test_a_serverless_account_takes_no_throughput(cosmos, rg):
+    account(cosmos, "docs-less", capabilities=[{"name": "EnableServerless"}])
+    body = {"properties": {"resource": {"id": "d"}, "options": {"throughput": 400}}}
+    assert refusal(cosmos.sql_resources.begin_create_update_sql_database, "data", "docs-less", "d", body)[0] == 400
+
+
+def test_roles_over_data_are_made_assigned_and_held(cosmos, docs):
+    sql = cosmos.sql_resources
+    built_in = {it.properties.role_name for it in sql.list_sql_role_definitions("data", "docs-main")}
+    assert "Cosmos DB Built-in Data Contributor" in built_in
+    role, grant = "66666666-6666-6666-6666-666666666666", "77777777-7777-7777-7777-777777777777"
+    reads = {"dataActions": ["Microsoft.DocumentDB/databaseAccounts/readMetadata"]}
+    custom = {"properties": {"roleName": "Peek", "type": "CustomRole", "assignableScopes": [docs.id], "permissions": [reads]}}
+    sql.begin_create_update_sql_role_definition("data", "docs-main", role, custom).result()
+    given = {"roleDefinitionId": f"{docs.id}/sqlRoleDefinitions/{role}", "scope": docs.id, "principalId": grant}
+    assign = sql.begin_create_update_sql_role_assignment
+    assert refusal(assign, "data", "docs-main", grant, {"properties": {**given, "roleDefinitionId": given["roleDefinitionId"][:-1] + "0"}})[0] == 404
+    assign("data", "docs-main", grant, {"properties": given}).result()
+    assert refusal(sql.begin_delete_sql_role_definition, "data", "docs-main", role)[0] == 400
+    sql.begin_delete_sql_role_assignment("data", "docs-main", grant).result()
+    sql.begin_delete_sql_role_definition("data", "docs-main", role).result()
+    with pytest.raises(ResourceNotFoundError):
+        sql.get_sql_role_definition("data", "docs-main", role)
+
+
+def test_the_cli_makes_an_account_a_database_and_a_container(az, rg):
+    az("cosmosdb", "create", "-g", "data", "-n", "docs-cli", "--locations", "regionName=westeurope", "failoverPriority=0")
+    az("cosmosdb", "sql", "database", "create", "-g", "data", "-a", "docs-cli", "-n", "shop", "--throughput", "400")
+    made = az(
+        *("cosmosdb", "sql", "container", "create", "-g", "data", "-a", "docs-cli", "-d", "shop"),
+        *("-n", "orders", "--partition-key-path", "/customer"),
+    )
+    assert made["resource"]["partitionKey"]["paths"] == ["/customer"]
+    assert az("cosmosdb", "keys", "list", "-g", "data", "-n", "docs-cli")["primaryMasterKey"]
+
+
+def test_a_stopped_server_starts_by_itself_after_a_week(azure, pg):
+    from azure.mgmt.postgresqlflexibleservers import PostgreSQLManagementClient
+
+    server(pg, "pg-sleeper")
+    pg.servers.begin_stop("data", "pg-sleeper").result()
+    azure.advance("8d")
+    assert azure.management(PostgreSQLManagementClient).servers.get("data", "pg-sleeper").properties.state == "Ready"

@@ -10,8 +10,6 @@ const fn any(from: usize, to: usize) -> Names {
     Names { length: (from, to), signs: Signs::Any, global: false, refusal: INVALID }
 }
 
-const fn global(from: usize, to: usize, signs: Signs) -> Names {
-    Names { length: (from, to), signs, global: true, refusal: INVALID }
 }
 
 /// A resource in a region that takes its time.
@@ -49,25 +47,11 @@ pub static UNKNOWN: Kind =
     Kind { place: Place::Free, ..regional("", any(1, 260), [5.0, 3.0, 5.0], "Conflict") };
 
 pub(crate) static KINDS: &[Kind] = &[
-    regional(
-        "Microsoft.AppConfiguration/configurationStores",
-        global(5, 50, Signs::Hyphened),
-        [60.0, 5.0, 10.0],
-        "Conflict",
-    ),
     quick("Microsoft.Cdn/profiles", any(1, 260)),
     child("Microsoft.Cdn/profiles/afdEndpoints", [60.0, 30.0, 30.0], "Conflict"),
     child("Microsoft.Cdn/profiles/afdEndpoints/routes", [30.0, 30.0, 30.0], "Conflict"),
     child("Microsoft.Cdn/profiles/originGroups", [20.0, 20.0, 20.0], "Conflict"),
     child("Microsoft.Cdn/profiles/originGroups/origins", [20.0, 20.0, 20.0], "Conflict"),
-    Kind {
-        place: Place::Free,
-        ..regional("Microsoft.Communication/communicationServices", any(1, 63), [30.0, 5.0, 10.0], "Conflict")
-    },
-    Kind {
-        place: Place::Free,
-        ..regional("Microsoft.Communication/emailServices", any(1, 63), [20.0, 5.0, 10.0], "Conflict")
-    },
     regional(
         "Microsoft.ContainerInstance/containerGroups",
         any(1, 63),

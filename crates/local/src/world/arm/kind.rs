@@ -11,8 +11,8 @@ use crate::world::{
     Request, Response, World, container_apps, identities, keyvault, management_groups, plain,
 };
 use crate::world::{
-    app_service, cognitive, cosmos, messaging, monitor, network, postgres, redis, registry_account,
-    storage_account, workspace,
+    app_configuration, app_service, cognitive, communication, cosmos, messaging, monitor, network, postgres,
+    redis, registry_account, storage_account, workspace,
 };
 
 /// The types that have a row, but for those of Microsoft.Network, which lists its own: adding a type is adding its row
@@ -20,8 +20,10 @@ use crate::world::{
 static KINDS: &[&[Kind]] = &[
     super::locks::KINDS,
     crate::world::templates::specs::KINDS,
+    app_configuration::KINDS,
     app_service::KINDS,
     cognitive::KINDS,
+    communication::KINDS,
     container_apps::KINDS,
     cosmos::KINDS,
     identities::KINDS,
