@@ -45,7 +45,7 @@ def test_accounts_have_kinds_skus_and_one_free_of_each(ai, rg):
 def test_a_subdomain_is_everybodys_and_for_good(ai, main):
     assert main.properties.endpoint == "https://ai-main.openai.azure.com/"
     assert refusal(account, ai, "ai-second", customSubDomainName="ai-main") == (409, "CustomDomainInUse")
-    asked = ai.check_domain_availability({"subdomainName": "ai-main", "type": "Microsoft.CognitiveServices/accounts"})
+    asked = ai.check_domain_availability("ai-main", "Microsoft.CognitiveServices/accounts")
     assert asked.is_subdomain_available is False
     change = {"properties": {"customSubDomainName": "ai-other"}}
     assert refusal(ai.accounts.begin_update, "ai", "ai-main", change)[0] == 400
@@ -53,7 +53,7 @@ def test_a_subdomain_is_everybodys_and_for_good(ai, main):
 
 def test_keys_can_be_made_anew_or_turned_off(ai, main):
     before = ai.accounts.list_keys("ai", "ai-main")
-    after = ai.accounts.regenerate_key("ai", "ai-main", {"keyName": "Key1"})
+    after = ai.accounts.regenerate_key("ai", "ai-main", "Key1")
     assert (before.key1 != after.key1, before.key2) == (True, after.key2)
     account(ai, "ai-nokeys", customSubDomainName="ai-nokeys", disableLocalAuth=True)
     assert refusal(ai.accounts.list_keys, "ai", "ai-nokeys")[0] == 400
@@ -144,21 +144,21 @@ def test_one_store_is_free_and_has_less(conf, rg):
     assert refusal(store, conf, "conf-gold", "gold")[0] == 400
     assert refusal(store, conf, "conf-purge", "developer", enablePurgeProtection=True)[0] == 400
     assert refusal(conf.replicas.begin_create, "ai", "conf-free", "eu2", {"location": "northeurope"})[0] == 400
-    assert conf.check_name_availability({"name": "conf-free", "type": "Microsoft.AppConfiguration/configurationStores"}).name_available is False
+    assert conf.operations.check_name_availability({"name": "conf-free", "type": "Microsoft.AppConfiguration/configurationStores"}).name_available is False
 
 
 def test_stores_have_keys_replicas_and_key_values(conf, rg):
     made = store(conf, "conf-main")
-    assert made.properties.endpoint == "https://conf-main.azconfig.io"
+    assert made.endpoint == "https://conf-main.azconfig.io"
     keys = list(conf.configuration_stores.list_keys("ai", "conf-main"))
     assert [it.read_only for it in keys] == [False, False, True, True]
     new = conf.configuration_stores.regenerate_key("ai", "conf-main", {"id": keys[0].id})
     assert new.value != keys[0].value
     put = conf.replicas.begin_create
     assert refusal(put, "ai", "conf-main", "eu1", {"location": "westeurope"})[0] == 400
-    assert put("ai", "conf-main", "eu2", {"location": "northeurope"}).result().properties.endpoint == "https://conf-main-eu2.azconfig.io"
+    assert put("ai", "conf-main", "eu2", {"location": "northeurope"}).result().endpoint == "https://conf-main-eu2.azconfig.io"
     pair = conf.key_values.create_or_update("ai", "conf-main", "color$dev", {"properties": {"value": "red"}})
-    assert (pair.properties.key, pair.properties.label, pair.properties.value) == ("color", "dev", "red")
+    assert (pair.key, pair.label, pair.value) == ("color", "dev", "red")
     conf.configuration_stores.begin_update("ai", "conf-main", {"properties": {"disableLocalAuth": True}}).result()
     assert refusal(conf.key_values.create_or_update, "ai", "conf-main", "color", {"properties": {"value": "red"}})[0] == 409
 

@@ -234,13 +234,13 @@ def test_caches_of_the_retired_service_cannot_be_made(azure, rg, redis):
 
 def test_a_managed_redis_has_one_database_with_its_rules(redis, rg):
     made = cluster(redis, "cache1", "Balanced_B1", minimumTlsVersion="1.2", highAvailability="Enabled")
-    assert made.properties.host_name == "cache1.westeurope.redis.azure.net"
+    assert made.host_name == "cache1.westeurope.redis.azure.net"
     create = redis.databases.begin_create
     assert refusal(create, "data", "cache1", "other", {"properties": {}})[0] == 400
     search = {"modules": [{"name": "RediSearch"}], "clusteringPolicy": "OSSCluster", "evictionPolicy": "NoEviction"}
     assert refusal(create, "data", "cache1", "default", {"properties": search})[0] == 400
     database = create("data", "cache1", "default", {"properties": {}}).result()
-    assert (database.properties.port, database.properties.access_keys_authentication) == (10000, "Disabled")
+    assert (database.port, database.access_keys_authentication) == (10000, "Disabled")
     assert refusal(redis.databases.list_keys, "data", "cache1", "default")[0] == 400
     change = redis.databases.begin_update
     change("data", "cache1", "default", {"properties": {"accessKeysAuthentication": "Enabled"}}).result()
@@ -377,16 +377,16 @@ def test_roles_over_data_are_made_assigned_and_held(cosmos, docs):
     role, grant = "66666666-6666-6666-6666-666666666666", "77777777-7777-7777-7777-777777777777"
     reads = {"dataActions": ["Microsoft.DocumentDB/databaseAccounts/readMetadata"]}
     custom = {"properties": {"roleName": "Peek", "type": "CustomRole", "assignableScopes": [docs.id], "permissions": [reads]}}
-    sql.begin_create_update_sql_role_definition("data", "docs-main", role, custom).result()
+    sql.begin_create_update_sql_role_definition(role, "data", "docs-main", custom).result()
     given = {"roleDefinitionId": f"{docs.id}/sqlRoleDefinitions/{role}", "scope": docs.id, "principalId": grant}
     assign = sql.begin_create_update_sql_role_assignment
-    assert refusal(assign, "data", "docs-main", grant, {"properties": {**given, "roleDefinitionId": given["roleDefinitionId"][:-1] + "0"}})[0] == 404
-    assign("data", "docs-main", grant, {"properties": given}).result()
-    assert refusal(sql.begin_delete_sql_role_definition, "data", "docs-main", role)[0] == 400
-    sql.begin_delete_sql_role_assignment("data", "docs-main", grant).result()
-    sql.begin_delete_sql_role_definition("data", "docs-main", role).result()
+    assert refusal(assign, grant, "data", "docs-main", {"properties": {**given, "roleDefinitionId": given["roleDefinitionId"][:-1] + "0"}})[0] == 404
+    assign(grant, "data", "docs-main", {"properties": given}).result()
+    assert refusal(sql.begin_delete_sql_role_definition, role, "data", "docs-main")[0] == 400
+    sql.begin_delete_sql_role_assignment(grant, "data", "docs-main").result()
+    sql.begin_delete_sql_role_definition(role, "data", "docs-main").result()
     with pytest.raises(ResourceNotFoundError):
-        sql.get_sql_role_definition("data", "docs-main", role)
+        sql.get_sql_role_definition(role, "data", "docs-main")
 
 
 def test_the_cli_makes_an_account_a_database_and_a_container(az, rg):

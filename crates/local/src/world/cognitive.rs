@@ -528,6 +528,10 @@ impl Rules for Deployments {
             },
         )?;
         default(body, "sku.capacity", json!(1));
+        // the CLI sends it as text
+        if let Some(number) = body["sku"]["capacity"].as_str().and_then(|text| text.parse::<i64>().ok()) {
+            put(body, "sku.capacity", json!(number));
+        }
         let capacity = body["sku"]["capacity"].as_i64().unwrap_or(0);
         if capacity < 1 {
             return Err(Refusal::bad(

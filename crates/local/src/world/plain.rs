@@ -10,8 +10,6 @@ const fn any(from: usize, to: usize) -> Names {
     Names { length: (from, to), signs: Signs::Any, global: false, refusal: INVALID }
 }
 
-}
-
 /// A resource in a region that takes its time.
 const fn regional(name: &'static str, names: Names, seconds: [f64; 3], busy: &'static str) -> Kind {
     Kind {

@@ -190,7 +190,7 @@ impl Rules for Networks {
         }
         for rule in list(&change.body, "properties.ipRules") {
             let mask = text(rule, "ipMask");
-            if Cidr::parse(mask).is_none() {
+            if Cidr::parse(mask).is_none() && mask.parse::<std::net::IpAddr>().is_err() {
                 return Err(Refusal::bad(
                     "BadRequest",
                     format!("The IP mask '{mask}' of a rule is invalid."),
