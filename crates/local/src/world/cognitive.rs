@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::agenda::Event;
 use super::arm::id::Id;
-use super::arm::kind::{Call, Change, Depth, Ending, Kind, Names, Place, Rules, Signs, USUAL, What};
+use super::arm::kind::{
+    Call, Change, Depth, Ending, Headers, Kind, Names, Place, Replies, Reply, Rules, Signs, USUAL, What,
+};
 use super::arm::refusal::Refusal;
 use super::arm::resources::{self, at_once};
 use super::arm::{Event as ArmEvent, Resource, default, put, stamp, take};
@@ -83,6 +85,16 @@ pub(super) static KINDS: &[Kind] = &[
         rules: &Deployments,
     },
     Kind {
+        place: Place::Parent,
+        replies: Replies {
+            delete: Reply { status: 202, headers: Headers::Both, done: 202 },
+            ..at_once(201, 200)
+        },
+        seconds: [0.0, 0.0, 5.0],
+        ..project("Microsoft.CognitiveServices/accounts/raiPolicies", &Policies)
+    },
+    project("Microsoft.CognitiveServices/accounts/projects", &Projects),
+    Kind {
         name: DELETED,
         depth: Depth::Modelled,
         names: NAMES,
@@ -95,6 +107,24 @@ pub(super) static KINDS: &[Kind] = &[
         rules: &Deleted,
     },
 ];
+
+/// Azure's own content filters.
+const POLICIES: [&str; 2] = ["Microsoft.Default", "Microsoft.DefaultV2"];
+
+const fn project(name: &'static str, rules: &'static dyn Rules) -> Kind {
+    Kind {
+        name,
+        depth: Depth::Modelled,
+        names: NAMES,
+        place: Place::Free,
+        seconds: [10.0, 5.0, 5.0],
+        replies: USUAL,
+        busy: "RequestConflict",
+        computed: &["properties.endpoints", "properties.type"],
+        spelling: &[],
+        rules,
+    }
+}
 
 const NAMES: Names = Names {
     length: (1, 64),
@@ -170,12 +200,7 @@ impl Rules for Accounts {
         })?;
         let kind = text(body, "kind").to_owned();
         let sku = text(body, "sku.name").to_owned();
-        let skus: &[&str] = match kind.as_str() {
-            "OpenAI" | "AIServices" | "CognitiveServices" => &["S0"],
-            "ComputerVision" | "TextTranslation" => &["F0", "S0", "S1", "S2", "S3", "S4"],
-            "TextAnalytics" => &["F0", "S"],
-            _ => &["F0", "S0", "S1"],
-        };
+        let skus = skus_of(&kind);
         if !skus.contains(&sku.as_str()) {
             return Err(Refusal::bad(
                 "InvalidSkuId",
@@ -227,6 +252,13 @@ impl Rules for Accounts {
                 }
             }
         }
+        if label.is_empty() && text(body, "properties.networkAcls.defaultAction").eq_ignore_ascii_case("Deny")
+        {
+            return Err(Refusal::bad(
+                "BadRequest",
+                "Network rules need a custom subdomain name: set 'customSubDomainName' of the account.",
+            ));
+        }
         let endpoint = match (label.is_empty(), kind.as_str()) {
             (true, _) => format!("https://{near}.api.cognitive.microsoft.com/"),
             (false, "OpenAI") => format!("https://{label}.openai.azure.com/"),
@@ -251,6 +283,10 @@ impl Rules for Accounts {
         if what == What::Created {
             let location = world.arm.find(&id.key()).map(Resource::location).unwrap_or_default();
             world.arm.resources.remove(&grave(id, &location).key());
+            for policy in POLICIES {
+                let body = json!({"properties": {"type": "SystemManaged", "mode": "Blocking", "contentFilters": []}});
+                resources::grow(world, &id.child("raiPolicies", policy), body, Value::Null);
+            }
             let made = json!({"key1": super::checks::key(world, &format!("key1 {}", id.key()), 32),
                               "key2": super::checks::key(world, &format!("key2 {}", id.key()), 32)});
             if let Some(found) = world.arm.find_mut(&id.key())
@@ -326,18 +362,19 @@ impl Rules for Accounts {
             return Some(Ok(keys(world)));
         }
         if method == Method::Get && call.rest_is(&["models"]) {
-            let today = world.now.strftime("%Y-%m-%d").to_string();
-            let models: Vec<Value> = MODELS
+            return Some(Ok(Response::json(200, &json!({"value": models(world, |model| model)}))));
+        }
+        if method == Method::Get && call.rest_is(&["usages"]) {
+            let location = world.arm.find(&call.id.key())?.location();
+            return Some(Ok(Response::json(200, &json!({"value": usages(world, &location)}))));
+        }
+        if method == Method::Get && call.rest_is(&["skus"]) {
+            let kind = text(&world.arm.find(&call.id.key())?.body, "kind").to_owned();
+            let shown: Vec<Value> = skus_of(&kind)
                 .iter()
-                .filter(|(_, _, end)| end.is_empty() || *end > today.as_str())
-                .map(|(name, version, _)| {
-                    json!({"format": "OpenAI", "name": name, "version": version,
-                    "lifecycleStatus": "GenerallyAvailable", "maxCapacity": QUOTA,
-                    "skus": [{"name": "GlobalStandard", "usageName": format!("OpenAI.GlobalStandard.{name}")},
-                             {"name": "Standard", "usageName": format!("OpenAI.Standard.{name}")}]})
-                })
+                .map(|sku| json!({"resourceType": ACCOUNT, "sku": {"name": sku, "tier": if *sku == "F0" { "Free" } else { "Standard" }}}))
                 .collect();
-            return Some(Ok(Response::json(200, &json!({"value": models}))));
+            return Some(Ok(Response::json(200, &json!({"value": shown}))));
         }
         None
     }
@@ -360,22 +397,61 @@ impl Rules for Accounts {
                 "reason": if taken { "The subdomain name is in use." } else { "" }, "type": text(&call.body, "type")}),
             )));
         }
+        if call.request.method == Method::Get && call.rest_is(&["locations", "*", "models"]) {
+            let shown = models(world, |model| json!({"kind": "OpenAI", "skuName": "S0", "model": model}));
+            return Some(Ok(Response::json(200, &json!({"value": shown}))));
+        }
         if call.request.method == Method::Get && call.rest_is(&["locations", "*", "usages"]) {
             let location = call.rest[1].to_ascii_lowercase();
-            let mut names: Vec<&str> = MODELS.iter().map(|(name, _, _)| *name).collect();
-            names.dedup();
-            let usages: Vec<Value> = names
-                .iter()
-                .flat_map(|model| ["Standard", "GlobalStandard"].map(|sku| (sku, *model)))
-                .map(|(sku, model)| {
-                    let name = format!("OpenAI.{sku}.{model}");
-                    json!({"name": {"value": name, "localizedValue": name}, "unit": "Count", "limit": QUOTA,
-                           "currentValue": used(world, &location, sku, model, "")})
-                })
-                .collect();
-            return Some(Ok(Response::json(200, &json!({"value": usages}))));
+            return Some(Ok(Response::json(200, &json!({"value": usages(world, &location)}))));
         }
         None
+    }
+}
+
+/// Models that can be deployed today, each as `shape` shows it.
+fn models(world: &World, shape: fn(Value) -> Value) -> Vec<Value> {
+    let today = world.now.strftime("%Y-%m-%d").to_string();
+    MODELS
+        .iter()
+        .filter(|(_, _, end)| end.is_empty() || *end > today.as_str())
+        .map(|(name, version, end)| {
+            let skus = ["GlobalStandard", "Standard"].map(|sku| {
+                json!({"name": sku, "usageName": format!("OpenAI.{sku}.{name}"),
+                       "capacity": {"maximum": QUOTA, "default": 10, "minimum": 1, "step": 1},
+                       "deprecationDate": (!end.is_empty()).then(|| format!("{end}T00:00:00Z"))})
+            });
+            shape(json!({"format": "OpenAI", "name": name, "version": version, "isDefaultVersion": true,
+                         "lifecycleStatus": "GenerallyAvailable", "maxCapacity": QUOTA, "skus": skus,
+                         "capabilities": {"chatCompletion": "true"}}))
+        })
+        .collect()
+}
+
+/// `usages` of a region: each model and kind of deployment with what is used of its quota.
+fn usages(world: &World, location: &str) -> Vec<Value> {
+    let mut names: Vec<&str> = MODELS.iter().map(|(name, _, _)| *name).collect();
+    names.dedup();
+    names
+        .iter()
+        .flat_map(|model| ["Standard", "GlobalStandard"].map(|sku| (sku, *model)))
+        .map(|(sku, model)| {
+            let name = format!("OpenAI.{sku}.{model}");
+            json!({"name": {"value": name, "localizedValue": name}, "unit": "Count", "limit": QUOTA,
+                   "currentValue": used(world, location, sku, model, "")})
+        })
+        .collect()
+}
+
+/// SKUs of a kind of account.
+fn skus_of(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "OpenAI" | "AIServices" | "CognitiveServices" => &["S0"],
+        "ComputerVision" => &["F0", "S1"],
+        "TextTranslation" => &["F0", "S1", "S2", "S3", "S4", "C2", "C3", "C4", "D3"],
+        "TextAnalytics" => &["F0", "S"],
+        "Face" | "FormRecognizer" | "SpeechServices" | "ContentSafety" => &["F0", "S0"],
+        _ => &["F0", "S0", "S1"],
     }
 }
 
@@ -452,6 +528,10 @@ impl Rules for Deployments {
             },
         )?;
         default(body, "sku.capacity", json!(1));
+        // the CLI sends it as text
+        if let Some(number) = body["sku"]["capacity"].as_str().and_then(|text| text.parse::<i64>().ok()) {
+            put(body, "sku.capacity", json!(number));
+        }
         let capacity = body["sku"]["capacity"].as_i64().unwrap_or(0);
         if capacity < 1 {
             return Err(Refusal::bad(
@@ -495,12 +575,115 @@ impl Rules for Deployments {
             ));
         }
         default(body, "properties.versionUpgradeOption", json!("OnceNewDefaultVersionAvailable"));
+        let options = ["OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade"];
+        one_of(body, "properties.versionUpgradeOption", &options, |value| {
+            Refusal::bad(
+                "InvalidResourceProperties",
+                format!("The version upgrade option '{value}' is invalid."),
+            )
+        })?;
+        default(body, "properties.raiPolicyName", json!(POLICIES[1]));
+        let policy = text(body, "properties.raiPolicyName").to_owned();
+        if world.arm.find(&account.id.child("raiPolicies", &policy).key()).is_none() {
+            return Err(Refusal::bad(
+                "InvalidResourceProperties",
+                format!(
+                    "The content filter policy '{policy}' of the deployment does not exist in the account."
+                ),
+            ));
+        }
         put(
             body,
             "properties.rateLimits",
             json!([{"key": "request", "renewalPeriod": 10, "count": capacity},
                                                    {"key": "token", "renewalPeriod": 60, "count": capacity * 1000}]),
         );
+        Ok(())
+    }
+}
+
+/// Content filters of an account; two are there from the start.
+#[derive(Debug)]
+struct Policies;
+
+impl Rules for Policies {
+    fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
+        if change.id.name().starts_with("Microsoft.") {
+            return Err(Refusal::bad("InvalidRaiPolicy", "A policy of Azure's own cannot be changed."));
+        }
+        let body = &mut change.body;
+        default(body, "properties.basePolicyName", json!(POLICIES[1]));
+        let base = text(body, "properties.basePolicyName").to_owned();
+        let known = change
+            .id
+            .parent()
+            .is_some_and(|account| world.arm.find(&account.child("raiPolicies", &base).key()).is_some());
+        if !known {
+            return Err(Refusal::bad(
+                "InvalidRaiPolicy",
+                format!("The base policy '{base}' does not exist."),
+            ));
+        }
+        default(body, "properties.mode", json!("Default"));
+        default(body, "properties.contentFilters", json!([]));
+        put(body, "properties.type", json!("UserManaged"));
+        Ok(())
+    }
+
+    fn may_delete(&self, world: &World, resource: &Resource) -> Result<(), Refusal> {
+        if text(resource.properties(), "type") == "SystemManaged" {
+            return Err(Refusal::bad("InvalidRaiPolicy", "A policy of Azure's own cannot be deleted."));
+        }
+        let account = resource.id.parent().unwrap_or_default();
+        let user = world.arm.below(&account).find(|(_, child)| {
+            child.kind == DEPLOYMENT && text(child.properties(), "raiPolicyName") == resource.id.name()
+        });
+        match user {
+            None => Ok(()),
+            Some((_, child)) => Err(Refusal::conflict(
+                "RaiPolicyInUse",
+                format!(
+                    "The policy '{}' is used by the deployment '{}'.",
+                    resource.id.name(),
+                    child.id.name()
+                ),
+            )),
+        }
+    }
+
+    fn may_delete_with_group(&self, _world: &World, _resource: &Resource) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn view(&self, _world: &World, _resource: &Resource, body: &mut Value) {
+        take(body, "properties.provisioningState");
+    }
+}
+
+/// Projects of an account of the kind AIServices that manages them.
+#[derive(Debug)]
+struct Projects;
+
+impl Rules for Projects {
+    fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
+        let Some(account) = change.id.parent().and_then(|account| world.arm.find(&account.key())) else {
+            return Ok(());
+        };
+        if text(&account.body, "kind") != "AIServices"
+            || account.properties()["allowProjectManagement"] != true
+        {
+            return Err(Refusal::bad(
+                "ProjectManagementNotAllowed",
+                format!(
+                    "The account '{}' takes no projects: it must be of the kind AIServices, with allowProjectManagement.",
+                    account.id.name()
+                ),
+            ));
+        }
+        let host = text(account.properties(), "customSubDomainName").to_ascii_lowercase();
+        let own = format!("https://{host}.services.ai.azure.com/api/projects/{}", change.id.name());
+        put(&mut change.body, "properties.endpoints", json!({"AI Foundry API": own}));
+        default(&mut change.body, "properties.displayName", json!(change.id.name()));
         Ok(())
     }
 }

@@ -13,7 +13,8 @@
 //! - [`quota`]: how much of something a region may hold.
 //! - [`management_groups`]: the tree above subscriptions.
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
-//! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`],
+//! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`], [`app_configuration`],
+//!   [`communication`],
 //!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
 //! - [`graph`]: the look-ups of principals that tools cannot do without.
 //! - [`dns`], [`x509`], [`crypto`]: names that are looked up, certificates that are brought, keys that are made.
@@ -21,12 +22,14 @@
 
 pub mod access;
 pub mod agenda;
+pub mod app_configuration;
 pub mod app_service;
 pub mod arm;
 pub mod blob;
 pub mod chance;
 mod checks;
 pub mod cognitive;
+pub mod communication;
 pub mod container_apps;
 pub mod control;
 pub mod cosmos;

@@ -1,17 +1,13 @@
 //! Types with a life cycle and nothing more: their times, names and conflict codes, from the public documentation of
 //! each service. What a service would refuse beyond that is not modelled yet.
 
-use super::arm::kind::{Depth, Headers, Kind, Names, Place, Plain, Replies, Reply, Signs, USUAL};
+use super::arm::kind::{Depth, Kind, Names, Place, Plain, Signs, USUAL};
 use super::arm::resources::at_once;
 
 const INVALID: (&str, &str) = ("InvalidResourceName", "Resource name '{name}' is invalid.");
 
 const fn any(from: usize, to: usize) -> Names {
     Names { length: (from, to), signs: Signs::Any, global: false, refusal: INVALID }
-}
-
-const fn global(from: usize, to: usize, signs: Signs) -> Names {
-    Names { length: (from, to), signs, global: true, refusal: INVALID }
 }
 
 /// A resource in a region that takes its time.
@@ -44,37 +40,16 @@ const fn child(name: &'static str, seconds: [f64; 3], busy: &'static str) -> Kin
     Kind { place: Place::Parent, ..regional(name, any(1, 260), seconds, busy) }
 }
 
-/// App Service's clients know 200 and 202, and no 201.
-const WEB: Replies = Replies {
-    create: Reply { status: 202, headers: Headers::Result, done: 200 },
-    replace: Reply { status: 200, headers: Headers::None, done: 200 },
-    ..at_once(200, 200)
-};
-
 /// The row for types that have none.
 pub static UNKNOWN: Kind =
     Kind { place: Place::Free, ..regional("", any(1, 260), [5.0, 3.0, 5.0], "Conflict") };
 
 pub(crate) static KINDS: &[Kind] = &[
-    regional(
-        "Microsoft.AppConfiguration/configurationStores",
-        global(5, 50, Signs::Hyphened),
-        [60.0, 5.0, 10.0],
-        "Conflict",
-    ),
     quick("Microsoft.Cdn/profiles", any(1, 260)),
     child("Microsoft.Cdn/profiles/afdEndpoints", [60.0, 30.0, 30.0], "Conflict"),
     child("Microsoft.Cdn/profiles/afdEndpoints/routes", [30.0, 30.0, 30.0], "Conflict"),
     child("Microsoft.Cdn/profiles/originGroups", [20.0, 20.0, 20.0], "Conflict"),
     child("Microsoft.Cdn/profiles/originGroups/origins", [20.0, 20.0, 20.0], "Conflict"),
-    Kind {
-        place: Place::Free,
-        ..regional("Microsoft.Communication/communicationServices", any(1, 63), [30.0, 5.0, 10.0], "Conflict")
-    },
-    Kind {
-        place: Place::Free,
-        ..regional("Microsoft.Communication/emailServices", any(1, 63), [20.0, 5.0, 10.0], "Conflict")
-    },
     regional(
         "Microsoft.ContainerInstance/containerGroups",
         any(1, 63),
@@ -97,20 +72,10 @@ pub(crate) static KINDS: &[Kind] = &[
         [0.0, 0.0, 0.0],
         "Conflict",
     ),
-    child("Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments", [10.0, 10.0, 10.0], "Conflict"),
     regional("Microsoft.EventGrid/systemTopics", any(3, 128), [10.0, 5.0, 5.0], "Conflict"),
     child("Microsoft.EventGrid/systemTopics/eventSubscriptions", [15.0, 10.0, 10.0], "Conflict"),
     Kind { replies: at_once(200, 200), ..quick("Microsoft.Insights/webtests", any(1, 260)) },
     quick("Microsoft.Insights/workbooks", any(1, 260)),
     regional("Microsoft.LoadTestService/loadTests", any(1, 64), [60.0, 10.0, 20.0], "Conflict"),
     quick("Microsoft.Portal/dashboards", any(3, 160)),
-    Kind { replies: at_once(200, 200), ..quick("Microsoft.Web/certificates", any(1, 260)) },
-    Kind { replies: WEB, ..regional("Microsoft.Web/staticSites", any(1, 60), [20.0, 5.0, 10.0], "Conflict") },
-    Kind {
-        replies: at_once(200, 200),
-        place: Place::Parent,
-        ..quick("Microsoft.Web/staticSites/config", any(1, 260))
-    },
-    child("Microsoft.Web/staticSites/customDomains", [30.0, 10.0, 10.0], "Conflict"),
-    child("Microsoft.Web/staticSites/linkedBackends", [20.0, 10.0, 10.0], "Conflict"),
 ];

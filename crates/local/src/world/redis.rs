@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use super::arm::id::Id;
-use super::arm::kind::{Call, Change, Depth, Ending, Kind, Names, Place, Rules, Signs, USUAL, What};
+use super::arm::kind::{
+    Call, Change, Depth, Ending, Headers, Kind, Names, Place, Replies, Reply, Rules, Signs, USUAL, What,
+};
 use super::arm::refusal::Refusal;
 use super::arm::{Resource, default, put};
 use super::checks::{list, one_of, text};
@@ -12,6 +14,11 @@ use super::{Method, Response, World};
 
 const CLUSTER: &str = "Microsoft.Cache/redisEnterprise";
 const DATABASE: &str = "Microsoft.Cache/redisEnterprise/databases";
+const ACCESS: &str = "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments";
+
+/// A DELETE is answered by 202, even of what is gone at once: some of its clients take nothing else.
+const REPLIES: Replies =
+    Replies { delete: Reply { status: 202, headers: Headers::Both, done: 202 }, ..USUAL };
 
 const fn row(
     name: &'static str,
@@ -27,7 +34,7 @@ const fn row(
         names,
         place,
         seconds,
-        replies: USUAL,
+        replies: REPLIES,
         busy: "Conflict",
         computed,
         spelling: &[],
@@ -63,6 +70,14 @@ pub(super) static KINDS: &[Kind] = &[
         [180.0, 60.0, 60.0],
         &["properties.resourceState"],
         &Databases,
+    ),
+    row(
+        ACCESS,
+        Names { signs: Signs::Alnum, ..names(1, 60, false) },
+        Place::Parent,
+        [10.0, 10.0, 10.0],
+        &[],
+        &Assignments,
     ),
     row(
         "Microsoft.Cache/redis",
@@ -292,6 +307,34 @@ impl Rules for Databases {
             world.arm.find_mut(&call.id.key())?.private[name] = json!(new);
         }
         Some(Ok(Response::json(200, &world.arm.find(&call.id.key())?.private.clone())))
+    }
+}
+
+/// Who may sign in to a database by Entra.
+#[derive(Debug)]
+struct Assignments;
+
+impl Rules for Assignments {
+    fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
+        let body = &mut change.body;
+        default(body, "properties.accessPolicyName", json!("default"));
+        let policy = text(body, "properties.accessPolicyName");
+        if policy != "default" {
+            return Err(wrong("accessPolicyName", policy));
+        }
+        let who = text(body, "properties.user.objectId").to_owned();
+        if uuid::Uuid::try_parse(&who).is_err() {
+            return Err(wrong("user.objectId", &who));
+        }
+        let twice = world.arm.of_kind(ACCESS).any(|other| {
+            other.id.key() != change.id.key()
+                && other.id.parent().map(|it| it.key()) == change.id.parent().map(|it| it.key())
+                && text(other.properties(), "user.objectId").eq_ignore_ascii_case(&who)
+        });
+        if twice {
+            return Err(Refusal::conflict("Conflict", format!("The principal '{who}' is assigned already.")));
+        }
+        Ok(())
     }
 }
 

@@ -4,14 +4,15 @@
 use serde_json::Value;
 
 use super::id::Id;
+use super::operations::Operation;
 use super::refusal::Refusal;
 use super::{Caller, Resource};
 use crate::world::{
     Request, Response, World, container_apps, identities, keyvault, management_groups, plain,
 };
 use crate::world::{
-    app_service, cognitive, cosmos, messaging, monitor, network, postgres, redis, registry_account,
-    storage_account, workspace,
+    app_configuration, app_service, cognitive, communication, cosmos, messaging, monitor, network, postgres,
+    redis, registry_account, storage_account, workspace,
 };
 
 /// The types that have a row, but for those of Microsoft.Network, which lists its own: adding a type is adding its row
@@ -19,8 +20,10 @@ use crate::world::{
 static KINDS: &[&[Kind]] = &[
     super::locks::KINDS,
     crate::world::templates::specs::KINDS,
+    app_configuration::KINDS,
     app_service::KINDS,
     cognitive::KINDS,
+    communication::KINDS,
     container_apps::KINDS,
     cosmos::KINDS,
     identities::KINDS,
@@ -292,6 +295,17 @@ pub trait Rules: Sync + std::fmt::Debug {
     /// The change has ended; `failure` when it failed.
     fn ended(&self, world: &mut World, id: &Id, what: What, failure: Option<&Refusal>) {
         let _ = (world, id, what, failure);
+    }
+
+    /// The conflict while another change is under way, in the type's own words.
+    fn busy(&self, id: &Id, operation: &Operation) -> Option<Refusal> {
+        let _ = (id, operation);
+        None
+    }
+
+    /// A client's DELETE is about to begin, with what its query asks for.
+    fn parting(&self, world: &mut World, id: &Id, request: &Request) {
+        let _ = (world, id, request);
     }
 
     /// Refuses a delete before it begins.

@@ -219,11 +219,11 @@ pub(crate) fn lead(
     mut response: Response,
 ) -> Response {
     let Some(operation) = world.arm.operations.get(id) else { return response };
-    if operation.status != Status::Running {
-        response.status = reply.done;
+    response.status = if operation.status == Status::Running { reply.status } else { reply.done };
+    // some clients take nothing but 202, and then want to be led even to what has ended
+    if operation.status != Status::Running && reply.done != 202 {
         return response;
     }
-    response.status = reply.status;
     let base = format!(
         "{}/subscriptions/{}/providers/{}/locations/{}",
         request.origin,

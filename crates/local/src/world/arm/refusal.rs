@@ -20,6 +20,19 @@ pub struct Refusal {
     pub details: Vec<Refusal>,
     /// Further headers (`WWW-Authenticate`, `Retry-After`).
     pub headers: Vec<(String, String)>,
+    /// App Service's `ErrorEntity`, in an error body of its own shape.
+    #[serde(default)]
+    pub entity: Option<Box<Entity>>,
+}
+
+/// What App Service says in `ErrorEntity`: a number, and a template with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[allow(missing_docs)]
+pub struct Entity {
+    pub extended_code: String,
+    pub message_template: String,
+    pub parameters: Vec<String>,
 }
 
 impl Refusal {
@@ -32,6 +45,7 @@ impl Refusal {
             target: None,
             details: Vec::new(),
             headers: Vec::new(),
+            entity: None,
         }
     }
 
@@ -75,11 +89,28 @@ impl Refusal {
         }
         error
     }
+
+    /// The whole body. App Service has a shape of its own; Resource Manager's `error` stands beside it, for clients
+    /// that read nothing else.
+    fn body(&self) -> Value {
+        let mut body = json!({"error": self.error()});
+        if let Some(entity) = &self.entity {
+            let mut own = json!(entity);
+            own["Code"] = json!(self.code);
+            own["Message"] = json!(self.message);
+            body["Code"] = json!(self.code);
+            body["Message"] = json!(self.message);
+            body["Target"] = Value::Null;
+            body["Details"] = json!([{"Message": self.message}, {"Code": self.code}, {"ErrorEntity": own}]);
+            body["Innererror"] = Value::Null;
+        }
+        body
+    }
 }
 
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Response {
-        let mut response = Response::json(refusal.status, &json!({"error": refusal.error()}));
+        let mut response = Response::json(refusal.status, &refusal.body());
         response.headers.push(("x-ms-failure-cause".into(), "gateway".into()));
         response.headers.extend(refusal.headers);
         response

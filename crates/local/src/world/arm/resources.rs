@@ -562,6 +562,9 @@ fn opaque(etag: &str) -> &str {
 
 /// The type's own conflict while another change is under way.
 fn busy(row: &Kind, id: &Id, operation: &operations::Operation) -> Refusal {
+    if let Some(refusal) = row.rules.busy(id, operation) {
+        return refusal;
+    }
     let doing = match operation.verb {
         Verb::Create => "being created",
         Verb::Update => "being updated",
@@ -746,6 +749,7 @@ fn delete(world: &mut World, ask: &Ask) -> Answer {
     row.rules.may_delete(world, &found)?;
     // some services keep what is deleted for a while, unless told to let it go for good
     let forced = ask.request.query("force").is_some_and(|it| it.eq_ignore_ascii_case("true"));
+    row.rules.parting(world, &found.id, ask.request);
     if let Some(found) = world.arm.find_mut(&key) {
         found.state = "Deleting".into();
         if forced {
