@@ -189,7 +189,8 @@ def test_an_activity_log_alert_names_one_category(azure, group, told):
 def test_a_diagnostic_setting_names_a_sink_and_categories_the_resource_has(azure, group, workspace):
     vault = f"{group}/providers/Microsoft.KeyVault/vaults/kvdiag1"
     sku = {"family": "A", "name": "standard"}
-    azure.put(vault, "2023-07-01", {**PLACE, "properties": {"tenantId": azure.env["TENANT_ID"], "sku": sku}})
+    properties = {"tenantId": azure.env["TENANT_ID"], "sku": sku, "enableRbacAuthorization": True}
+    azure.put(vault, "2023-07-01", {**PLACE, "properties": properties})
     path = f"{vault}/providers/Microsoft.Insights/diagnosticSettings/d"
 
     def put(name="d", **properties):

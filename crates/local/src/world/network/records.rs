@@ -211,10 +211,8 @@ impl Rules for Records {
                 }
             }
         }
-        if public {
-            if properties["targetResource"].is_null() {
-                properties["targetResource"] = json!({});
-            }
+        if public && properties["targetResource"].is_null() {
+            properties["targetResource"] = json!({});
         }
         let Some(zone) = change.id.parent() else { return Ok(()) };
         let beside = record_sets(world, &zone).find(|other| {
