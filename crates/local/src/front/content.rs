@@ -409,7 +409,7 @@ mod tests {
         let mut text = String::new();
         contents.reader(&holed).read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello world again\0\0\0");
-        let again = contents.digest(&[upload.segment.clone()], wanted).await.unwrap();
+        let again = contents.digest(std::slice::from_ref(&upload.segment), wanted).await.unwrap();
         assert_eq!(again.crc64, upload.segment.crc64);
     }
 }

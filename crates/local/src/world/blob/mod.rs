@@ -195,6 +195,7 @@ struct Rehydrating {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::enum_variant_names, reason = "Azure's own words for the three kinds")]
 enum BlobKind {
     BlockBlob,
     AppendBlob,

@@ -136,19 +136,18 @@ fn bounds(range: &str) -> Option<(u64, u64)> {
 
 /// `x-ms-if-sequence-number-*`.
 fn check_sequence(ask: &Ask<'_>, blob: &Blob) -> Result<(), Response> {
-    let holds: [(&str, fn(u64, u64) -> bool); 3] = [
-        ("x-ms-if-sequence-number-le", |now, wanted| now <= wanted),
-        ("x-ms-if-sequence-number-lt", |now, wanted| now < wanted),
-        ("x-ms-if-sequence-number-eq", |now, wanted| now == wanted),
+    let (now, wanted) = (blob.sequence, |name| number(ask, name));
+    let holds = [
+        wanted("x-ms-if-sequence-number-le")?.is_none_or(|wanted| now <= wanted),
+        wanted("x-ms-if-sequence-number-lt")?.is_none_or(|wanted| now < wanted),
+        wanted("x-ms-if-sequence-number-eq")?.is_none_or(|wanted| now == wanted),
     ];
-    for (name, holds) in holds {
-        if number(ask, name)?.is_some_and(|wanted| !holds(blob.sequence, wanted)) {
-            return Err(refuse(
-                412,
-                "SequenceNumberConditionNotMet",
-                "The sequence number condition specified was not met.",
-            ));
-        }
+    if holds.contains(&false) {
+        return Err(refuse(
+            412,
+            "SequenceNumberConditionNotMet",
+            "The sequence number condition specified was not met.",
+        ));
     }
     Ok(())
 }
