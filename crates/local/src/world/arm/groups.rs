@@ -228,7 +228,7 @@ pub(super) fn step(world: &mut World, group: &str, operation: &str, wave: &[Stri
         let row = kind::row(&found.kind);
         if let Err(refusal) = row.rules.may_delete_with_group(world, &found) {
             let failure = Refusal {
-                details: vec![refusal],
+                details: [refusal].into(),
                 ..Refusal::conflict(
                     "ResourceGroupDeletionBlocked",
                     format!(

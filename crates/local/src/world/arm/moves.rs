@@ -160,7 +160,7 @@ fn judge(world: &World, to: &Id, wanted: &[Id]) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal {
-        details: causes,
+        details: causes.into(),
         ..Refusal::conflict(
             "ResourceMoveProviderValidationFailed",
             "Resource move validation failed. Please see details. Diagnostic information: the resources that cannot \

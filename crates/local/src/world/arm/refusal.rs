@@ -17,7 +17,7 @@ pub struct Refusal {
     /// The property at fault, where Azure names one.
     pub target: Option<Box<str>>,
     /// Causes, nested as Azure nests them.
-    pub details: Vec<Refusal>,
+    pub details: Box<[Refusal]>,
     /// Further headers (`WWW-Authenticate`, `Retry-After`).
     pub headers: Vec<(String, String)>,
     /// App Service's `ErrorEntity`, in an error body of its own shape.
@@ -43,7 +43,7 @@ impl Refusal {
             code: code.into(),
             message: message.into(),
             target: None,
-            details: Vec::new(),
+            details: Box::default(),
             headers: Vec::new(),
             entity: None,
         }

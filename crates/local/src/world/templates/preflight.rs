@@ -30,14 +30,14 @@ pub fn check(world: &mut World, prepared: &Prepared) -> Result<(), Refusal> {
     }
     let tracking = world.chance.uuid("preflight");
     let inner = Refusal {
-        details: findings,
+        details: findings.into(),
         ..Refusal::bad(
             "PreflightValidationCheckFailed",
             "Preflight validation failed. Please refer to the details for the specific errors.",
         )
     };
     Err(Refusal {
-        details: vec![inner],
+        details: [inner].into(),
         ..Refusal::bad(
             "InvalidTemplateDeployment",
             format!(

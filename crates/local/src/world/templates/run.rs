@@ -150,7 +150,7 @@ pub fn node_ended(world: &mut World, key: &str, at: usize, failure: Option<&Refu
     let Some(deployment) = world.templates.deployments.get(key) else { return };
     let Some(node) = deployment.nodes.get(at) else { return };
     let failure = failure.map(|failure| Refusal {
-        details: vec![failure.clone()],
+        details: [failure.clone()].into(),
         ..Refusal::conflict(
             "ResourceDeploymentFailure",
             "The resource write operation failed to complete successfully, because it reached terminal provisioning \
@@ -208,7 +208,7 @@ fn end(world: &mut World, key: &str) {
         }
     } else if let Some(deployment) = world.templates.deployments.get(key) {
         failure = Some(Refusal {
-            details,
+            details: details.into(),
             ..Refusal::conflict(
                 "DeploymentFailed",
                 "At least one resource deployment operation failed. Please list deployment operations for details. \

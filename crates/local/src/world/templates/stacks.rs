@@ -262,7 +262,7 @@ fn set(world: &mut World, key: &str, property: &str, value: Value) {
 
 fn fail(world: &mut World, key: &str, cause: Refusal) {
     let failure = Refusal {
-        details: vec![cause],
+        details: [cause].into(),
         ..Refusal::bad(
             "DeploymentStackDeploymentFailed",
             "One or more resources could not be deployed. Correlation id and details are in the inner errors.",
