@@ -21,8 +21,24 @@ const CLIENTS: usize = 16;
 /// A process that ends with the measurement.
 struct Running(Child);
 
+impl Running {
+    /// Starts it with nothing of ours open: what may outlive us must hold nobody's pipe.
+    fn start(command: &mut Command) -> std::io::Result<Running> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(Running)
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
+        // nginx ends its workers when it is asked to end, and leaves them when it is killed.
+        let asked = Command::new("kill").arg(self.0.id().to_string()).status();
+        let end = Instant::now() + Duration::from_secs(2);
+        while asked.is_ok() && Instant::now() < end {
+            if self.0.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -106,8 +122,7 @@ fn free() -> Result<SocketAddr, Failure> {
 /// Starts the upstream by itself.
 async fn start(program: &Path) -> Result<(SocketAddr, Running), Failure> {
     let address = free()?;
-    let child = Command::new(program).env("PORT", address.port().to_string()).stdin(Stdio::null()).spawn()?;
-    let running = Running(child);
+    let running = Running::start(Command::new(program).env("PORT", address.port().to_string()))?;
     answering(address).await?;
     Ok((address, running))
 }
@@ -124,10 +139,10 @@ async fn nginx(folder: &Path, upstream: SocketAddr) -> Result<Option<(SocketAddr
            server {{ listen {address}; location / {{ proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ''; }} }} }}"
     );
     std::fs::write(folder.join("nginx.conf"), config)?;
-    let started =
-        Command::new("nginx").arg("-p").arg(folder).args(["-c", "nginx.conf"]).stdin(Stdio::null()).spawn();
-    let Ok(child) = started else { return Ok(None) };
-    let running = Running(child);
+    let mut command = Command::new("nginx");
+    let Ok(running) = Running::start(command.arg("-p").arg(folder).args(["-c", "nginx.conf"])) else {
+        return Ok(None);
+    };
     answering(address).await?;
     Ok(Some((address, running)))
 }
