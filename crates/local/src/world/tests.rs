@@ -7,7 +7,7 @@ use super::testing::{Lab, SUB, rg};
 use super::{Input, Method, Plane, World, entra};
 
 /// A type with a life cycle and no rules.
-const PLAIN: &str = "Microsoft.Network/loadBalancers/v1";
+const PLAIN: &str = "Microsoft.Network/ddosProtectionPlans/v1";
 const VNET: &str = "Microsoft.Network/virtualNetworks/v1";
 const IDENTITY: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/id1";
 const ACR_PULL: &str = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
