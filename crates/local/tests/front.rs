@@ -128,7 +128,8 @@ async fn a_browser_gets_a_page_and_what_others_wrote_is_escaped() {
     assert_eq!(page.status(), 200);
     let text = page.text().await.unwrap();
     assert!(text.contains("rg1"), "{text}");
-    assert!(!text.contains("<script"), "{text}");
+    // The page has one script, its own.
+    assert!(!text.contains("<script>x") && text.matches("<script").count() <= 1, "{text}");
     local.stop().await;
 }
 
