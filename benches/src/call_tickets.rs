@@ -28,10 +28,8 @@ const CLIENTS: usize = 100;
 const STARTS: usize = 5;
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// One of the two, and how it is started on a port with its data in a folder.
-struct Subject {
-    command: Box<dyn Fn(u16, &Path) -> Command + Send + Sync>,
-}
+/// How one of the two is started, on a port and with its data in a folder.
+type Subject = Box<dyn Fn(u16, &Path) -> Command>;
 
 /// A process that ends with the measurement, and its children with it.
 struct Running {
@@ -74,14 +72,12 @@ impl Measured {
 pub async fn run(scale: Scale) -> Result<Report, Failure> {
     let mut report = Report::default();
     let binary = binary()?;
-    let ours = Subject {
-        command: Box::new(move |port, folder| {
-            let mut command = program(&binary);
-            command.args(["serve", "--loopback", "--port", &port.to_string()]);
-            command.env("STORAGE_BASE_PATH", folder);
-            command
-        }),
-    };
+    let ours: Subject = Box::new(move |port, folder| {
+        let mut command = program(&binary);
+        command.args(["serve", "--loopback", "--port", &port.to_string()]);
+        command.env("STORAGE_BASE_PATH", folder);
+        command
+    });
     let mut peers = Vec::new();
     match fastapi() {
         Ok(path) => {
@@ -168,7 +164,7 @@ async fn start(subject: &Subject) -> Result<Running, Failure> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let request = delivery(address, "first");
     let begun = Instant::now();
-    let child = (subject.command)(address.port(), folder.path()).spawn()?;
+    let child = subject(address.port(), folder.path()).spawn()?;
     let mut running = Running { child, address, started: Duration::ZERO, _folder: folder };
     let target = Target { address, tls: None, request };
     loop {
@@ -259,15 +255,13 @@ fn binary() -> Result<PathBuf, Failure> {
 }
 
 fn uvicorn(path: PathBuf, workers: usize) -> Subject {
-    Subject {
-        command: Box::new(move |port, folder| {
-            let mut command = program(&path);
-            command.arg("--app-dir").arg(sources()).args(["server:app", "--no-access-log"]);
-            command.args(["--port", &port.to_string(), "--workers", &workers.to_string()]);
-            command.env("EVENTS", folder.join("events.db")).env("PYTHONDONTWRITEBYTECODE", "1");
-            command
-        }),
-    }
+    Box::new(move |port, folder| {
+        let mut command = program(&path);
+        command.arg("--app-dir").arg(sources()).args(["server:app", "--no-access-log"]);
+        command.args(["--port", &port.to_string(), "--workers", &workers.to_string()]);
+        command.env("EVENTS", folder.join("events.db")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    })
 }
 
 fn sources() -> PathBuf {
