@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -19,7 +20,7 @@ pub struct Target {
     pub address: SocketAddr,
     /// With TLS, whom to trust and which name.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    /// Head of an HTTP/1.1 request without a body.
+    /// An HTTP/1.1 request.
     pub request: Vec<u8>,
 }
 
@@ -61,6 +62,38 @@ pub async fn run(target: &Target, connections: usize, length: Duration) -> Resul
     Ok(Load { took, times })
 }
 
+/// Sends every one of these requests once, over so many connections at once.
+///
+/// # Errors
+/// What went wrong first: no connection, or an answer that is not 200.
+pub async fn each(
+    address: SocketAddr,
+    connections: usize,
+    requests: Arc<Vec<Vec<u8>>>,
+) -> Result<Load, Failure> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    let all = (0..connections).map(|_| {
+        let (requests, next) = (requests.clone(), next.clone());
+        tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let (mut times, mut buffer) = (Vec::new(), Vec::with_capacity(16 << 10));
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                times.push(one(&mut stream, request, &mut buffer).await?);
+            }
+            Ok::<_, Failure>(times)
+        })
+    });
+    let mut times = Vec::new();
+    for one in all.collect::<Vec<_>>() {
+        times.extend(one.await??);
+    }
+    let took = begun.elapsed();
+    times.sort();
+    Ok(Load { took, times })
+}
+
 async fn connection(target: Target, end: Instant) -> Result<Vec<Duration>, Failure> {
     let tcp = TcpStream::connect(target.address).await?;
     tcp.set_nodelay(true)?;
@@ -80,13 +113,21 @@ where
     let mut times = Vec::new();
     let mut buffer = Vec::with_capacity(16 << 10);
     while Instant::now() < end {
-        let begun = Instant::now();
-        stream.write_all(request).await?;
-        stream.flush().await?;
-        answer(&mut stream, &mut buffer).await?;
-        times.push(begun.elapsed());
+        times.push(one(&mut stream, request, &mut buffer).await?);
     }
     Ok(times)
+}
+
+/// Sends a request and reads its answer; how long that took.
+async fn one<S>(stream: &mut S, request: &[u8], buffer: &mut Vec<u8>) -> Result<Duration, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let begun = Instant::now();
+    stream.write_all(request).await?;
+    stream.flush().await?;
+    answer(stream, buffer).await?;
+    Ok(begun.elapsed())
 }
 
 /// Reads one whole answer; it must be 200 and say its length.

@@ -9,6 +9,8 @@ pub enum Wanted {
     Below(f64),
     /// As much as this, or more.
     AtLeast(f64),
+    /// Nothing: it stands beside others.
+    Told,
 }
 
 /// One row.
@@ -31,6 +33,7 @@ impl Figure {
         match self.wanted {
             Wanted::Below(limit) => self.ours < limit,
             Wanted::AtLeast(limit) => self.ours >= limit,
+            Wanted::Told => true,
         }
     }
 }
@@ -66,6 +69,7 @@ impl Display for Report {
             let wanted = match figure.wanted {
                 Wanted::Below(limit) => format!("< {limit} {unit}"),
                 Wanted::AtLeast(limit) => format!(">= {limit} {unit}"),
+                Wanted::Told => "-".into(),
             };
             let missed = if figure.holds() { "" } else { "  MISSED" };
             let ours = format!("{:.2} {unit}", figure.ours);

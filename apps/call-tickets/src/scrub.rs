@@ -196,6 +196,7 @@ fn in_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -243,5 +244,78 @@ mod tests {
         let scrubbed = scrub_text(text);
         assert!(!scrubbed.contains("planted") && scrubbed.contains("Sam"), "{scrubbed}");
         assert!(!scrub_text(r#"{"api_key":"planted cut o"#).contains("planted"));
+    }
+
+    /// Text as it may stand in a payload; some of it is JSON, a URL or a header itself.
+    fn texts() -> impl Strategy<Value = String> {
+        let odd = [
+            "{\"a\":1}",
+            "[\"x\"]",
+            "{broken",
+            "https://u:p@x.example/?key=1&b=2",
+            "Bearer ",
+            "Basic x",
+            "[hidden]",
+            "\u{202e}é🖨",
+        ];
+        prop_oneof![any::<String>(), "[ -~]{0,40}", prop::sample::select(odd.to_vec()).prop_map(String::from)]
+    }
+
+    fn names() -> impl Strategy<Value = String> {
+        let usual = ["headers", "request_headers", "name", "value", "message", "Content-Type", "key", "data"];
+        prop_oneof![texts(), prop::sample::select(usual.to_vec()).prop_map(String::from)]
+    }
+
+    /// Anything that JSON can say.
+    fn payloads() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            texts().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((names(), inner.clone()), 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+                // Objects are often written into strings.
+                inner.prop_map(|value| Value::from(value.to_string())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn scrubbing_twice_is_scrubbing_once(payload in payloads()) {
+            let once = scrub(payload);
+            prop_assert_eq!(scrub(once.clone()), once);
+        }
+
+        #[test]
+        fn no_planted_secret_survives(
+            payload in payloads(),
+            name in prop::sample::select(vec!["secret__crm", "Authorization", "xi-api-key", "X-Api-Key", "client_secret", "password"]),
+            around in texts(),
+        ) {
+            let whole = json!({
+                "payload": payload,
+                "details": {name: "planted-9f3b"},
+                "message": format!("{around} planted-9f3b {around}"),
+                "within": json!({"deep": json!({name: "planted-9f3b"}).to_string()}).to_string(),
+                "headers": {"X-Whatever": "planted-other"},
+            });
+            let scrubbed = scrub(whole).to_string();
+            prop_assert!(!scrubbed.contains("planted"), "{}", scrubbed);
+        }
+
+        #[test]
+        fn text_that_is_no_json_makes_it_stumble_never(text in texts(), name in "secret__[a-z]{1,8}") {
+            let once = scrub_text(&text);
+            prop_assert_eq!(scrub_text(&once), once.clone());
+            let cut = format!("{{\"{name}\": \"planted-9f3b\", {text}");
+            prop_assert!(!scrub_text(&cut).contains("planted"), "{}", cut);
+        }
     }
 }

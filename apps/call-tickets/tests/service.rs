@@ -15,6 +15,7 @@ use call_tickets::service::{Outside, Service};
 use call_tickets::{signature, simulate, web, worker};
 use jiff::{SignedDuration, Timestamp};
 use landfall_telemetry::{Options, Telemetry};
+use landfall_tests::servers::{Azurite, Postgres};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -161,6 +162,14 @@ impl Running {
             }
             assert!(Instant::now() < end, "{id} is not {state}: {call:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends it where it stands, as a crash would.
+    async fn kill(self) {
+        for task in self.tasks {
+            task.abort();
+            assert!(task.await.expect_err("does not end by itself").is_cancelled());
         }
     }
 
@@ -623,4 +632,77 @@ async fn what_simulate_sends_becomes_tickets() {
     assert_eq!(world.incidents().len(), 60);
     assert!(world.incidents().iter().any(|incident| incident.get("category").is_some()));
     running.stop().await;
+}
+
+/// A world whose replicas share a PostgreSQL database, and transcripts in Azurite where that is installed.
+async fn shared_world(database: &Postgres, azurite: Option<&Azurite>) -> World {
+    let url = database.url();
+    let mut world = World::new(&[("CALL_TICKETS_STORE", &url)]).await;
+    if let Some(azurite) = azurite {
+        let now = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        azurite.container("transcripts", &now).await;
+        for (name, value) in [
+            ("AZURE_STORAGE_ACCOUNT", Azurite::ACCOUNT),
+            ("AZURE_STORAGE_KEY", Azurite::KEY),
+            ("AZURE_STORAGE_BLOB_ENDPOINT", &azurite.endpoint),
+        ] {
+            world.more.insert(name.into(), value.into());
+        }
+    }
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_make_one_ticket_of_a_call_that_both_are_sent() {
+    let Some(database) = Postgres::start() else { return };
+    let azurite = Azurite::start();
+    let world = shared_world(&database, azurite.as_ref()).await;
+    let (one, other) = (world.run().await, world.run().await);
+    let calls: Vec<Value> = (40..44).map(call).collect();
+    for call in &calls {
+        let body = call.to_string().into_bytes();
+        let replicas = (0..10).map(|number| if number % 2 == 0 { &one } else { &other });
+        let answers = futures::future::join_all(replicas.map(|replica| replica.post(&body))).await;
+        assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+        assert_eq!(answers.iter().filter(|(_, answer)| answer["status"] == "accepted").count(), 1);
+    }
+    for call in &calls {
+        let (mine, its) = (one.reaches(id(call), "done").await, other.reaches(id(call), "done").await);
+        assert_eq!(mine["number"], its["number"], "each replica tells the same");
+        assert_eq!(mine["attached"], "file");
+    }
+    assert_eq!(world.incidents().len(), calls.len());
+    if azurite.is_some() {
+        assert_eq!(one.get("/elevenlabs/health/ready").await.1["checks"]["transcripts"], "ok");
+        let stray = world.files().into_iter().find(|file| file.extension().is_some_and(|end| end == "json"));
+        assert_eq!(stray, None, "transcripts are in the container, not on disk");
+    }
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_goes_on_where_another_was_killed() {
+    let Some(database) = Postgres::start() else { return };
+    let world = shared_world(&database, None).await;
+    let (one, call) = (world.run().await, call(50));
+    // TOPdesk makes the incident and does not say so before the replica is gone.
+    world.desk.faults.next("POST /tas/api/incidents", Fault::Slow(Duration::from_secs(60)));
+    one.accept(&call).await;
+    let end = Instant::now() + Duration::from_secs(30);
+    while world.incidents().is_empty() {
+        assert!(Instant::now() < end, "no incident was asked for");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    one.kill().await;
+    let other = world.run().await;
+    let held = other.get(&format!("/calls/{}", id(&call))).await.1;
+    assert_eq!(held["state"], "claimed", "the dead replica's claim holds until it ends");
+    world.ahead.store(61, Ordering::SeqCst);
+    let done = other.reaches(id(&call), "done").await;
+    let incidents = world.incidents();
+    assert_eq!((incidents.len(), &done["number"]), (1, &incidents[0]["number"]));
+    let files = world.desk.held().files.clone();
+    assert_eq!(files[incidents[0]["id"].as_str().expect("an id")].len(), 1);
+    other.stop().await;
 }

@@ -40,7 +40,7 @@ pub async fn take(
     let told =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if told.is_some_and(|length| length > rules.largest) {
-        discard(body).await;
+        let _ = tokio::time::timeout(WHOLE, discard(body)).await;
         return too_large(rules);
     }
     let body = match tokio::time::timeout(WHOLE, collect(body, rules.largest)).await {
