@@ -10,6 +10,7 @@
 
 pub mod servers;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -256,39 +257,79 @@ impl Project {
 }
 
 impl Project {
+    fn settings(&self) -> BTreeMap<String, String> {
+        self.env().into_iter().collect()
+    }
+
+    /// A token of the principal that `local env` names, for a resource such as `https://storage.azure.com`.
+    #[track_caller]
+    pub fn token(&self, resource: &str) -> String {
+        let env = self.settings();
+        let asked = format!("{}/{}/oauth2/v2.0/token", env["AUTH_URL"], env["TENANT_ID"]);
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope={resource}/.default",
+            env["CLIENT_ID"], env["CLIENT_SECRET"]
+        );
+        let answer = block(async {
+            let client = trusting(&env).build().expect("a client can be made");
+            let request =
+                client.post(asked).header("content-type", "application/x-www-form-urlencoded").body(form);
+            let answer = request.send().await.expect("Entra answers");
+            answer.json::<Value>().await.expect("Entra answers JSON")
+        });
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// One GET at a storage account's blobs by the principal that `local env` names: status and body.
+    #[track_caller]
+    pub fn blobs(&self, account: &str, path_and_query: &str) -> (u16, String) {
+        let (env, token) = (self.settings(), self.token("https://storage.azure.com"));
+        let suffix = &env["BLOB_SUFFIX"];
+        let port = suffix.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port");
+        let host = format!("{account}{}", suffix.trim_end_matches(|c: char| c == ':' || c.is_ascii_digit()));
+        block(async {
+            let here = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+            let client = trusting(&env).resolve(&host, here).build().expect("a client can be made");
+            let request = client.get(format!("https://{host}:{port}{path_and_query}")).bearer_auth(token);
+            let answer =
+                request.header("x-ms-version", "2025-01-05").send().await.expect("the account answers");
+            (answer.status().as_u16(), answer.text().await.expect("it answers in full"))
+        })
+    }
+
+    /// Asserts that nothing Landfall wrote holds one of these values. Local Azure's own folder is the cloud, which has
+    /// to hold them.
+    #[track_caller]
+    pub fn keeps_no_value(&self, values: &[&str]) {
+        let hidden = self.dir.join(".landfall");
+        let mut open = vec![hidden.clone()];
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(&folder).expect("it can be read").flatten() {
+                let path = entry.path();
+                if path == hidden.join("local") {
+                    continue;
+                }
+                if path.is_dir() {
+                    open.push(path);
+                } else if let Ok(bytes) = std::fs::read(&path) {
+                    for value in values {
+                        let found = bytes.windows(value.len()).any(|window| window == value.as_bytes());
+                        assert!(!found, "{} holds the value of a secret", path.display());
+                    }
+                }
+            }
+        }
+    }
+
     /// A request to ARM as the principal that `local env` names; the answer's body.
     #[track_caller]
     pub fn arm(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let env: std::collections::BTreeMap<String, String> = self.env().into_iter().collect();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime can be made");
-        runtime.block_on(async {
-            let ca = std::fs::read(&env["CA_FILE"]).expect("the CA can be read");
-            let ca = reqwest::Certificate::from_pem(&ca).expect("the CA is a certificate");
-            let client = reqwest::Client::builder()
-                .no_proxy()
-                .tls_certs_merge([ca])
-                .build()
-                .expect("a client can be made");
-            let token: Value = client
-                .post(format!("{}/{}/oauth2/v2.0/token", env["AUTH_URL"], env["TENANT_ID"]))
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(format!(
-                    "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
-                    env["CLIENT_ID"], env["CLIENT_SECRET"], env["ARM_URL"]
-                ))
-                .send()
-                .await
-                .expect("Entra answers")
-                .json()
-                .await
-                .expect("Entra answers JSON");
+        let env = self.settings();
+        let token = self.token(&env["ARM_URL"]);
+        block(async {
+            let client = trusting(&env).build().expect("a client can be made");
             let method = method.parse().expect("a method");
-            let mut request = client
-                .request(method, format!("{}{path}", env["ARM_URL"]))
-                .bearer_auth(token["access_token"].as_str().expect("a token"));
+            let mut request = client.request(method, format!("{}{path}", env["ARM_URL"])).bearer_auth(token);
             if let Some(body) = body {
                 request = request.json(&body);
             }
@@ -297,6 +338,19 @@ impl Project {
             serde_json::from_str(&answer).unwrap_or(Value::Null)
         })
     }
+}
+
+/// A client that trusts the local Azure with these settings.
+fn trusting(env: &BTreeMap<String, String>) -> reqwest::ClientBuilder {
+    let ca = std::fs::read(&env["CA_FILE"]).expect("the CA can be read");
+    let ca = reqwest::Certificate::from_pem(&ca).expect("the CA is a certificate");
+    reqwest::Client::builder().no_proxy().tls_certs_merge([ca])
+}
+
+/// Runs a future to its end on this thread.
+pub fn block<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be made").block_on(future)
 }
 
 impl Drop for Project {

@@ -211,18 +211,17 @@ async fn serve(demo: bool, port: Option<u16>, loopback: bool) -> u8 {
 /// What a newcomer wants to know.
 fn greet(port: u16, config: &Config, stand_in: Option<&Desk>, secret: &SecretString) {
     let token = config.token.as_ref().map_or("", |token| token.expose_secret());
-    say(&format!("operator's page   http://127.0.0.1:{port}/#token={token}"));
+    // Only what was made up here is shown: this is printed into a log where the service is deployed.
+    let made = variable("CALL_TICKETS_TOKEN").is_none();
+    let opens = if made { format!("#token={token}") } else { String::new() };
+    say(&format!("operator's page   http://127.0.0.1:{port}/{opens}"));
     if let Some(desk) = stand_in {
         say(&format!("fake TOPdesk      {} (user {}, password {})", desk.url, desk::USER, desk::PASSWORD));
     }
     let own = variable("ELEVENLABS_WEBHOOK_SECRET").is_none();
     let shown =
         if own { format!("ELEVENLABS_WEBHOOK_SECRET={} ", secret.expose_secret()) } else { String::new() };
-    let known = if variable("CALL_TICKETS_TOKEN").is_none() {
-        format!("CALL_TICKETS_TOKEN={token} ")
-    } else {
-        String::new()
-    };
+    let known = if made { format!("CALL_TICKETS_TOKEN={token} ") } else { String::new() };
     say(&format!(
         "make calls        {shown}{known}call-tickets simulate --url http://127.0.0.1:{port} --calls 20"
     ));

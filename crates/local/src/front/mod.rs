@@ -123,7 +123,16 @@ pub async fn serve(
     let passes = Arc::new(Passes::new());
     let endpoint = format!("http://127.0.0.1:{identity_port}/msi/token");
     let platform = Arc::new(FrontPlatform::new(host.clone(), passes.clone(), endpoint.clone()));
-    let settings = Settings { salt: port, ..Settings::new(home.runtime.clone(), config.speed) };
+    let authority = std::fs::read_to_string(&ca_file).map_err(|source| Error::File {
+        action: "read",
+        path: ca_file.clone(),
+        source,
+    })?;
+    let settings = Settings {
+        salt: port,
+        authority: authority.into(),
+        ..Settings::new(home.runtime.clone(), config.speed)
+    };
     let runtime = Runtime::start(platform, settings).map_err(|source| Error::File {
         action: "write",
         path: home.runtime.clone(),

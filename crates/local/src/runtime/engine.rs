@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use super::image::{Image, short_hash};
 use super::logs::{Log, Stream};
 use super::sandbox::Launch;
+use super::trust::{self, Trust};
 use super::volumes::Mounted;
 
 /// For one answer of the engine; pulls of nothing, so far less than Docker's own two minutes.
@@ -147,6 +148,7 @@ impl Engine {
             hosts: String::new(),
             mounts: &[],
             hostname: "trial".into(),
+            authority: "",
         };
         let outcome = async {
             copied.map_err(|error| error.to_string())?;
@@ -171,8 +173,11 @@ impl Engine {
             ));
         }
         self.import(launch.image).await?;
-        let created =
-            self.docker.create_container(None, self.body(launch)).await.map_err(io::Error::other)?;
+        let created = self
+            .docker
+            .create_container(None, self.body(launch, &trusted(launch)?))
+            .await
+            .map_err(io::Error::other)?;
         let mut container =
             Container { docker: self.docker.clone(), id: created.id, pid: 0, output: None, removed: false };
         self.docker.start_container(&container.id, None).await.map_err(io::Error::other)?;
@@ -184,12 +189,18 @@ impl Engine {
     }
 
     /// What a container is made with: nothing but its image, its words and the machine's network.
-    fn body(&self, launch: &Launch<'_>) -> ContainerCreateBody {
+    fn body(&self, launch: &Launch<'_>, trust: &Trust) -> ContainerCreateBody {
         let config = &launch.image.config;
+        let bundles = trust.bundles.iter().map(|(place, _)| {
+            format!("{}:/{}:ro", launch.scratch.join(BUNDLES).join(place).display(), place.display())
+        });
+        let told = launch.env.iter().any(|(name, _)| name == trust::VARIABLE);
+        let bundle = trust.path().filter(|_| trust.made && !told);
+        let bundle = bundle.map(|path| format!("{}={}", trust::VARIABLE, path.display()));
         let host = HostConfig {
             network_mode: Some("host".into()),
             extra_hosts: Some(extra_hosts(&launch.hosts)),
-            binds: Some(launch.mounts.iter().map(bind).collect()),
+            binds: Some(launch.mounts.iter().map(bind).chain(bundles).collect()),
             init: Some(false),
             ..Default::default()
         };
@@ -198,7 +209,9 @@ impl Engine {
             // the image has none of its own: what it names is in the words already
             entrypoint: Some(launch.command[..1].to_vec()),
             cmd: Some(launch.command[1..].to_vec()),
-            env: Some(launch.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            env: Some(
+                launch.env.iter().map(|(name, value)| format!("{name}={value}")).chain(bundle).collect(),
+            ),
             user: Some(config.user.clone()).filter(|user| !user.is_empty()),
             working_dir: Some(config.workdir.clone()),
             hostname: Some(launch.hostname.clone()),
@@ -230,6 +243,16 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The folder of a replica's scratch folder where its bundles of authorities are laid.
+const BUNDLES: &str = "trust";
+
+/// Lays the bundles of authorities where the engine mounts them from.
+fn trusted(launch: &Launch<'_>) -> io::Result<Trust> {
+    let trust = Trust::of(&launch.image.root, launch.authority)?;
+    trust.write(&launch.scratch.join(BUNDLES))?;
+    Ok(trust)
 }
 
 /// Where engines listen, in the order they are tried.

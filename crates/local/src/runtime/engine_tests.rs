@@ -137,6 +137,7 @@ fn launch<'a>(image: &'a Image, scratch: &'a Path, mounts: &'a [Mounted]) -> Lau
         hosts: "127.0.0.1 localhost web\n10.0.0.1 other.internal\n".into(),
         mounts,
         hostname: "web".into(),
+        authority: "",
     }
 }
 

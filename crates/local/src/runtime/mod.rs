@@ -9,6 +9,7 @@
 //!   folder, in a container of an engine or by this machine's own means.
 //! - `replica`: one replica with its probes and restarts. `revision`: as many of them as there should be, and the
 //!   verdict whether a revision works. `scaler`: how many that is.
+//! - `trust`: whose certificates replicas take.
 //! - `volumes`: folders that containers find at paths of their own.
 //! - `sockets`: a replica's own ports, on a machine whose network all share.
 //! - `job`: an execution of a job, from its image to its verdict.
@@ -40,6 +41,7 @@ pub mod status;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +88,8 @@ pub struct Settings {
     pub drain: Duration,
     /// Tells this local Azure from others on the machine, which may have environments of the same names.
     pub salt: u16,
+    /// The certificate (PEM) of the authority behind local Azure's own names, for replicas to trust; empty: none.
+    pub authority: Arc<str>,
 }
 
 impl Settings {
@@ -101,6 +105,7 @@ impl Settings {
             hold: scaled(240.0, 60.0),
             drain: scaled(240.0, 20.0),
             salt: 0,
+            authority: Arc::default(),
         }
     }
 }
@@ -267,7 +272,13 @@ impl Runtime {
         image::remove_tree(&folder.join("replicas"));
         let rung = rung.unwrap_or_else(|| Rung::find(folder));
         tracing::info!(isolation = rung.describe(), "runtime starts");
-        let means = Means { rung, nursery, speed: settings.speed, patience: settings.patience };
+        let means = Means {
+            rung,
+            nursery,
+            speed: settings.speed,
+            patience: settings.patience,
+            authority: settings.authority.clone(),
+        };
         let (observations, observed) = mpsc::unbounded_channel();
         let (commands, commanded) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -452,7 +463,7 @@ impl Runtime {
 }
 
 /// What can be called by name from each environment: its own apps by name and host name, others' by host name when
-/// they are reachable from outside.
+/// they are reachable from outside, and Azure's own services, whose names few C libraries look up by themselves.
 fn names(shared: &Shared, desired: &Desired) -> BTreeMap<String, String> {
     let mut names: BTreeMap<String, String> =
         desired.apps.iter().map(|app| (app.domain.clone(), String::new())).collect();
@@ -474,6 +485,9 @@ fn names(shared: &Shared, desired: &Desired) -> BTreeMap<String, String> {
                 text.push_str(host);
             }
             text.push('\n');
+        }
+        if !desired.services.is_empty() {
+            text.push_str(&format!("127.0.0.1 {}\n", desired.services.join(" ")));
         }
     }
     names

@@ -111,6 +111,8 @@ pub(crate) struct Means {
     pub speed: f64,
     /// How long a revision may take to come up.
     pub patience: Duration,
+    /// Whom replicas trust beside their image's authorities.
+    pub authority: Arc<str>,
 }
 
 /// What a container tells of itself.
@@ -353,16 +355,16 @@ pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String>
     let sandbox = match &means.rung {
         Rung::Engine(engine) => {
             plan.mounts.iter().try_for_each(volumes::lay).map_err(failed)?;
-            let launch = launch(image, plan);
+            let launch = launch(image, plan, &means.authority);
             return engine.start(&launch, plan.log.clone()).await.map(Process::from).map_err(failed);
         }
         Rung::Sandbox(sandbox) => sandbox.clone(),
     };
-    let (image, owned) = (image.clone(), plan.clone());
+    let (image, owned, authority) = (image.clone(), plan.clone(), means.authority.clone());
     let command = tokio::task::spawn_blocking(move || {
         super::image::remove_tree(&owned.scratch);
         owned.mounts.iter().try_for_each(volumes::lay)?;
-        sandbox.command(&launch(&image, &owned))
+        sandbox.command(&launch(&image, &owned, &authority))
     });
     let mut command = command.await.map_err(|error| failed(std::io::Error::other(error)))?.map_err(failed)?;
     let watch = match means.rung.own_ports() {
@@ -385,7 +387,7 @@ pub(crate) async fn start(means: &Means, plan: &Plan) -> Result<Process, String>
 
 /// What is to be started of an image for a plan. As Kubernetes has it: `command` replaces the entry point and drops the
 /// image's command, `args` replaces the command.
-fn launch<'a>(image: &'a Image, plan: &'a Plan) -> Launch<'a> {
+fn launch<'a>(image: &'a Image, plan: &'a Plan, authority: &'a str) -> Launch<'a> {
     let config = &image.config;
     let mut words = if plan.command.is_empty() { config.entrypoint.clone() } else { plan.command.clone() };
     if !plan.args.is_empty() {
@@ -408,6 +410,7 @@ fn launch<'a>(image: &'a Image, plan: &'a Plan) -> Launch<'a> {
         hosts: plan.hosts.clone(),
         mounts: &plan.mounts,
         hostname: plan.name.clone(),
+        authority,
     }
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::image::{Image, remove_tree, resolve_in_root};
+use super::trust::{self, Trust};
 use super::volumes::Mounted;
 
 /// How replicas are kept apart from the machine and from each other.
@@ -70,6 +71,8 @@ pub(crate) struct Launch<'a> {
     pub env: Vec<(String, String)>,
     pub hosts: String,
     pub hostname: String,
+    /// The certificate of an authority to trust beside those of the image; empty: none.
+    pub authority: &'a str,
     /// Folders of the machine in it.
     pub mounts: &'a [Mounted],
 }
@@ -152,6 +155,7 @@ impl Sandbox {
             env: Vec::new(),
             hosts: String::new(),
             hostname: "trial".into(),
+            authority: "",
             mounts: &[],
         };
         let output = self.command(&launch).map_err(text)?.stdin(Stdio::null()).output().map_err(text)?;
@@ -172,10 +176,11 @@ impl Sandbox {
             ));
         }
         let user = find_user(&launch.image.root, &launch.image.config.user)?;
+        let trust = Trust::of(&launch.image.root, launch.authority)?;
         let mut command = match self.isolation {
-            Isolation::Bwrap => self.bwrap(launch, &user)?,
-            Isolation::Chroot => self.chroot(launch, &user)?,
-            Isolation::Plain => self.plain(launch)?,
+            Isolation::Bwrap => self.bwrap(launch, &user, &trust)?,
+            Isolation::Chroot => self.chroot(launch, &user, &trust)?,
+            Isolation::Plain => self.plain(launch, &trust)?,
         };
         command.env_clear();
         command.envs(launch.env.iter().map(|(name, value)| (name, value)));
@@ -186,6 +191,9 @@ impl Sandbox {
             command.env("HOME", &user.home);
         }
         command.env("HOSTNAME", &launch.hostname);
+        if let Some(path) = self.bundle(launch, &trust) {
+            command.env(trust::VARIABLE, path);
+        }
         Ok(command)
     }
 
@@ -198,8 +206,21 @@ impl Sandbox {
         }
     }
 
-    fn bwrap(&self, launch: &Launch<'_>, user: &User) -> io::Result<Command> {
-        let (mut args, merged) = self.with_layer(launch, user)?;
+    /// The bundle of authorities that the program has to be told of, if any.
+    fn bundle(&self, launch: &Launch<'_>, trust: &Trust) -> Option<PathBuf> {
+        let path = trust.path()?;
+        let told = launch.env.iter().find(|(name, _)| name == trust::VARIABLE).map(|(_, told)| told);
+        match self.isolation {
+            // The machine's own is at the usual place.
+            Isolation::Plain => told
+                .is_none_or(|told| Path::new(told) == path)
+                .then(|| launch.scratch.join("root").join(path.strip_prefix("/").unwrap_or(&path))),
+            _ => (trust.made && told.is_none()).then_some(path),
+        }
+    }
+
+    fn bwrap(&self, launch: &Launch<'_>, user: &User, trust: &Trust) -> io::Result<Command> {
+        let (mut args, merged) = self.with_layer(launch, user, trust)?;
         let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
         if self.root && user.uid != 0 {
             args.extend([tool("setpriv")]);
@@ -239,8 +260,8 @@ impl Sandbox {
         Ok(command_of(args))
     }
 
-    fn chroot(&self, launch: &Launch<'_>, user: &User) -> io::Result<Command> {
-        let (layered, merged) = self.with_layer(launch, user)?;
+    fn chroot(&self, launch: &Launch<'_>, user: &User, trust: &Trust) -> io::Result<Command> {
+        let (layered, merged) = self.with_layer(launch, user, trust)?;
         let mut args = vec![tool("setpriv")];
         args.extend(words(&["--pdeathsig", "KILL"]));
         args.extend(layered);
@@ -275,8 +296,9 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
         Ok(command_of(args))
     }
 
-    fn plain(&self, launch: &Launch<'_>) -> io::Result<Command> {
+    fn plain(&self, launch: &Launch<'_>, trust: &Trust) -> io::Result<Command> {
         let root = copy_image(launch)?;
+        trust.write(&root)?;
         let rewrite = |word: &str| -> OsString {
             if word.starts_with('/')
                 && let Ok(path) = resolve_in_root(&root, Path::new(word))
@@ -324,7 +346,12 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
     }
 
     /// What to put before a command, and where its root folder then is.
-    fn with_layer(&self, launch: &Launch<'_>, user: &User) -> io::Result<(Vec<OsString>, PathBuf)> {
+    fn with_layer(
+        &self,
+        launch: &Launch<'_>,
+        user: &User,
+        trust: &Trust,
+    ) -> io::Result<(Vec<OsString>, PathBuf)> {
         let mount = tool("mount");
         let mount = mount.display();
         let private = |mut script: String, operands: [&Path; 2], layer: &Path| -> io::Result<Vec<OsString>> {
@@ -361,6 +388,7 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
                 let root = copy_image(launch)?;
                 make_workdir(&launch.image.root, &root, &launch.image.config.workdir, user)?;
                 generate_files(launch, &root)?;
+                trust.write(&root)?;
                 if !self.root {
                     return Ok((Vec::new(), root));
                 }
@@ -375,6 +403,7 @@ exec {setpriv} --pdeathsig KILL {unshare} --root="$root" --wd="$dir" --setgid "$
                 fs::set_permissions(&upper, fs::Permissions::from_mode(0o755))?;
                 make_workdir(&launch.image.root, &upper, &launch.image.config.workdir, user)?;
                 generate_files(launch, &upper)?;
+                trust.write(&upper)?;
                 let extra = if self.root { "" } else { ",userxattr" };
                 let script = format!(
                     r#"cd "$1" && {mount} -t overlay overlay -o "lowerdir=$2,upperdir=upper,workdir=work{extra}" /tmp"#

@@ -40,8 +40,25 @@ pub fn desired(world: &World) -> Desired {
     Desired {
         apps: apps.filter_map(|app| desired_app(world, app, world.apps.apps.get(&app.id.key())?)).collect(),
         runs: world.apps.jobs.iter().flat_map(|(key, state)| runs(world, key, state)).collect(),
+        services: services(world),
         ahead: world.ahead.try_into().unwrap_or_default(),
     }
+}
+
+/// Services that have a host name of their own, and what follows their name in it.
+const SERVICES: [(&str, &str); 3] = [
+    ("Microsoft.KeyVault/vaults", "vault.localhost"),
+    ("Microsoft.ContainerRegistry/registries", "azurecr.localhost"),
+    ("Microsoft.Storage/storageAccounts", "blob.core.localhost"),
+];
+
+/// Host names of services, as programs of apps look them up.
+fn services(world: &World) -> Vec<String> {
+    let of = |(kind, suffix): (&str, &str)| -> Vec<String> {
+        let all = world.arm.of_kind(kind);
+        all.map(|service| format!("{}.{suffix}", service.id.name().to_ascii_lowercase())).collect()
+    };
+    SERVICES.into_iter().flat_map(of).collect()
 }
 
 /// Executions of a job that should run.

@@ -18,6 +18,8 @@ pub struct Desired {
     pub apps: Vec<App>,
     /// Executions of jobs that should run, oldest first.
     pub runs: Vec<Run>,
+    /// Host names of the services that programs call: vaults, registries, accounts' blobs.
+    pub services: Vec<String>,
     /// How far the clock was moved: replicas that are idle have been so for this much longer.
     pub ahead: Duration,
 }
