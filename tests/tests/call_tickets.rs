@@ -84,7 +84,6 @@ fn simulate(url: &str) -> Ran {
         .env("ELEVENLABS_WEBHOOK_SECRET", SECRET)
         .env("CALL_TICKETS_TOKEN", TOKEN);
     let ran = finish(command).expect(0);
-    println!("{}", ran.stdout);
     ran
 }
 
