@@ -83,8 +83,7 @@ fn simulate(url: &str) -> Ran {
         .args(["simulate", "--url", url, "--calls", &CALLS.to_string(), "--seed", "1", "--json"])
         .env("ELEVENLABS_WEBHOOK_SECRET", SECRET)
         .env("CALL_TICKETS_TOKEN", TOKEN);
-    let ran = finish(command).expect(0);
-    ran
+    finish(command).expect(0)
 }
 
 /// What the operator's API answers.
