@@ -296,10 +296,11 @@ az monitor metrics alert create \
 # Load testing is an extension, whose index is not on this machine
 refused "extension" az extension add --name load
 
-# Storage account geo-replication
-az storage account update \
+# Storage account geo-replication: zone-redundant accounts become RA-GZRS; Azure converts none to RA-GRS
+refused StorageAccountTypeConversionNotAllowed az storage account update \
   --name sttalentiprodaue \
   --sku Standard_RAGRS
+az storage account update --name sttalentiprodaue --sku Standard_RAGZRS
 
 # Key Vault soft-delete and purge protection: the first is always on, and so the CLI takes it no more
 refused "unrecognized arguments: --enable-soft-delete" az keyvault update \
