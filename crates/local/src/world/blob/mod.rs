@@ -8,7 +8,7 @@
 //! - [`history`]: snapshots, versions, what is deleted and may come back. [`lifecycle`]: rules that act by
 //!   themselves.
 //! - [`immutability`]: what may not be changed. [`encryption`]: whose key content has. [`integrity`]: its digests.
-//! - [`cors`]: pages of other origins. [`website`]: what `$web` shows browsers.
+//! - [`cors`]: pages of other origins. `website`: what `$web` shows browsers.
 //! - [`conditions`]: `If-Match` and its kin. [`refusal`]: how storage says no. [`xml`]: the little that is needed.
 //!
 //! Source: `learn.microsoft.com/rest/api/storageservices/blob-service-rest-api`, an operation a page.
