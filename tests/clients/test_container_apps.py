@@ -135,7 +135,7 @@ def test_a_label_and_a_revision_have_host_names_of_their_own(apps):
 
 def test_a_deactivated_revision_takes_no_traffic_until_it_is_active_again(apps):
     assert apps.post(apps.id("split") + "/revisions/split--blue/deactivate").status_code == 200
-    assert apps.get("split---old").status_code == 404
+    until(lambda: apps.get("split---old").status_code == 404)
     assert apps.revision("split", "split--blue")["active"] is False
     apps.post(apps.id("split") + "/revisions/split--blue/activate")
     until(lambda: apps.get("split---old").text == "blue")

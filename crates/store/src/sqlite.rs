@@ -138,6 +138,26 @@ impl Sqlite {
         answered.await.map_err(|_| Error::engine(what, "the store was shut meanwhile"))?
     }
 
+    /// A change of a claimed item: `set` is what of its row, with the due time as `?3` and the reason as `?4`.
+    async fn change(
+        &self,
+        what: &'static str,
+        set: &'static str,
+        claim: &Claim,
+        due: i64,
+        why: Option<&str>,
+    ) -> Result<(), Error> {
+        let (claim, why) = (claim.clone(), why.map(str::to_owned));
+        self.write(what, move |connection| {
+            let statement =
+                format!("UPDATE queue SET {set} WHERE key = ?1 AND token = ?2 AND state = 'claimed'");
+            let changed =
+                connection.prepare_cached(&statement)?.execute(params![claim.key, claim.token, due, why])?;
+            if changed == 1 { Ok(()) } else { Err(Failure::Known(Error::Lost { key: claim.key })) }
+        })
+        .await
+    }
+
     /// Does a read on a thread that may wait for the disk.
     async fn read_with<T: Send + 'static>(
         &self,
@@ -242,11 +262,6 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
-/// A change of a claimed item; none when the claim is not the latest.
-fn held(changed: usize, claim: &Claim) -> Result<(), Failure> {
-    if changed == 1 { Ok(()) } else { Err(Failure::Known(Error::Lost { key: claim.key.clone() })) }
-}
-
 #[async_trait]
 impl Queue for Sqlite {
     async fn put(&self, item: NewItem, now: Timestamp) -> Result<Put, Error> {
@@ -291,58 +306,23 @@ impl Queue for Sqlite {
     }
 
     async fn extend(&self, claim: &Claim, lease: Duration, now: Timestamp) -> Result<(), Error> {
-        let claim = claim.clone();
-        self.write("extending a claim", move |connection| {
-            let changed = connection
-                .prepare_cached(
-                    "UPDATE queue SET due = ?3 WHERE key = ?1 AND token = ?2 AND state = 'claimed'",
-                )?
-                .execute(params![claim.key, claim.token, after(now, lease)])?;
-            held(changed, &claim)
-        })
-        .await
+        self.change("extending a claim", "due = ?3, why = coalesce(?4, why)", claim, after(now, lease), None)
+            .await
     }
 
     async fn finish(&self, claim: &Claim, now: Timestamp) -> Result<(), Error> {
-        let claim = claim.clone();
-        self.write("finishing an item", move |connection| {
-            let changed = connection
-                .prepare_cached(
-                    "UPDATE queue SET state = 'done', due = ?3, token = NULL, why = NULL, body = NULL
-                     WHERE key = ?1 AND token = ?2 AND state = 'claimed'",
-                )?
-                .execute(params![claim.key, claim.token, milliseconds(now)])?;
-            held(changed, &claim)
-        })
-        .await
+        let done = "state = 'done', due = ?3, token = NULL, why = ?4, body = NULL";
+        self.change("finishing an item", done, claim, milliseconds(now), None).await
     }
 
     async fn retry(&self, claim: &Claim, due: Timestamp, why: &str) -> Result<(), Error> {
-        let (claim, why) = (claim.clone(), why.to_owned());
-        self.write("putting an item back", move |connection| {
-            let changed = connection
-                .prepare_cached(
-                    "UPDATE queue SET state = 'waiting', due = ?3, token = NULL, why = ?4
-                     WHERE key = ?1 AND token = ?2 AND state = 'claimed'",
-                )?
-                .execute(params![claim.key, claim.token, milliseconds(due), why])?;
-            held(changed, &claim)
-        })
-        .await
+        let waiting = "state = 'waiting', due = ?3, token = NULL, why = ?4";
+        self.change("putting an item back", waiting, claim, milliseconds(due), Some(why)).await
     }
 
     async fn bury(&self, claim: &Claim, why: &str, now: Timestamp) -> Result<(), Error> {
-        let (claim, why) = (claim.clone(), why.to_owned());
-        self.write("giving an item up", move |connection| {
-            let changed = connection
-                .prepare_cached(
-                    "UPDATE queue SET state = 'dead', due = ?3, token = NULL, why = ?4
-                     WHERE key = ?1 AND token = ?2 AND state = 'claimed'",
-                )?
-                .execute(params![claim.key, claim.token, milliseconds(now), why])?;
-            held(changed, &claim)
-        })
-        .await
+        let dead = "state = 'dead', due = ?3, token = NULL, why = ?4";
+        self.change("giving an item up", dead, claim, milliseconds(now), Some(why)).await
     }
 
     async fn replay(&self, key: &str, now: Timestamp) -> Result<bool, Error> {

@@ -1,4 +1,5 @@
-//! One HTTPS request to a local Azure, trusting its CA and nobody else: how another process asks for its status.
+//! One request and its JSON: to a local Azure, trusting its CA and nobody else, as another process asks for its
+//! status; or over any connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 const WAIT_MAX: Duration = Duration::from_secs(5);
 const ANSWER_MAX: usize = 1 << 20;
@@ -42,21 +44,30 @@ async fn get(url: &str, ca: &[u8]) -> Result<Value, String> {
         .connect(name, tcp)
         .await
         .map_err(|e| e.to_string())?;
+    ask(tls, &url, host, port).await.map_err(|e| format!("{url} {e}"))
+}
+
+/// `GET` over a connection that is there; the answer must be 200 and JSON.
+pub(super) async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    url: &url::Url,
+    host: &str,
+    port: u16,
+) -> Result<Value, String> {
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.map_err(|e| e.to_string())?;
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     let connection = tokio::spawn(connection);
-    let request = http::Request::get(url.path())
+    let request = http::Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
         .header("host", format!("{host}:{port}"))
         .header("accept", "application/json")
         .body(Empty::<bytes::Bytes>::new())
         .map_err(|e| e.to_string())?;
     let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
     let status = answer.status();
-    let body =
-        Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?.to_bytes();
+    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?;
     connection.abort();
     if status != http::StatusCode::OK {
-        return Err(format!("{url} answers {status}"));
+        return Err(format!("answers {status}"));
     }
-    serde_json::from_slice(&body).map_err(|e| e.to_string())
+    serde_json::from_slice(&body.to_bytes()).map_err(|e| e.to_string())
 }

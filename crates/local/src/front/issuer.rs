@@ -6,16 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::client::ask;
 
 const WAIT_MAX: Duration = Duration::from_secs(5);
-const ANSWER_MAX: usize = 1 << 20;
 
 /// The JSON Web Key Set of an issuer by its discovery document, or `{"error": "why not"}`.
 pub(crate) async fn keys(issuer: &str) -> Value {
@@ -61,30 +59,6 @@ async fn get(address: &str) -> Result<Value, String> {
     let tls =
         tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|e| told(&e))?;
     ask(tls, &url, &host, port).await.map_err(|e| told(&e))
-}
-
-async fn ask(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    url: &url::Url,
-    host: &str,
-    port: u16,
-) -> Result<Value, String> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
-    let connection = tokio::spawn(connection);
-    let request = http::Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
-        .header("host", format!("{host}:{port}"))
-        .header("accept", "application/json")
-        .body(Empty::<bytes::Bytes>::new())
-        .map_err(|e| e.to_string())?;
-    let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_MAX).collect().await.map_err(|e| e.to_string())?;
-    connection.abort();
-    if status != http::StatusCode::OK {
-        return Err(format!("answers {status}"));
-    }
-    serde_json::from_slice(&body.to_bytes()).map_err(|e| e.to_string())
 }
 
 /// Takes any certificate, as long as its owner has the key.

@@ -13,7 +13,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Shared;
 use super::logs::Stream;
-use super::replica::{self, Plan, Program};
+use super::platform::Identity;
+use super::replica::{self, Plan, Program, add_missing};
 use super::{revision, volumes};
 use crate::world::container_apps::{Container, Observation, Run, Seen};
 
@@ -170,17 +171,8 @@ async fn replica(shared: &Arc<Shared>, run: &Run, name: &str, programs: &[Progra
             ("CONTAINER_APP_REPLICA_NAME", name.to_owned()),
             ("CONTAINER_APP_ENV_DNS_SUFFIX", run.domain.clone()),
         ];
-        if let Some(identity) = &identity {
-            built_in.push(("IDENTITY_ENDPOINT", identity.endpoint.clone()));
-            built_in.push(("IDENTITY_HEADER", identity.header.clone()));
-            built_in.push(("MSI_ENDPOINT", identity.endpoint.clone()));
-            built_in.push(("MSI_SECRET", identity.header.clone()));
-        }
-        for (variable, value) in built_in {
-            if !env.iter().any(|(known, _)| known == variable) {
-                env.push((variable.to_owned(), value));
-            }
-        }
+        built_in.extend(identity.iter().flat_map(Identity::variables));
+        add_missing(&mut env, built_in);
         Plan {
             name: container.name.clone(),
             program: programs[place].clone(),

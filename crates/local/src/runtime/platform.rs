@@ -70,3 +70,15 @@ pub struct Identity {
     /// What requests to it must carry.
     pub header: String,
 }
+
+impl Identity {
+    /// What tells a program of it, by the names of today and of before.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("IDENTITY_ENDPOINT", self.endpoint.clone()),
+            ("IDENTITY_HEADER", self.header.clone()),
+            ("MSI_ENDPOINT", self.endpoint.clone()),
+            ("MSI_SECRET", self.header.clone()),
+        ]
+    }
+}

@@ -31,6 +31,15 @@ pub(crate) enum Program {
     QuickstartJob,
 }
 
+/// Adds the variables that a program has not got from its own template.
+pub(super) fn add_missing(env: &mut Vec<(String, String)>, variables: Vec<(&'static str, String)>) {
+    for (variable, value) in variables {
+        if !env.iter().any(|(known, _)| known == variable) {
+            env.push((variable.to_owned(), value));
+        }
+    }
+}
+
 /// What a container is run with.
 #[derive(Clone)]
 pub(crate) struct Plan {

@@ -20,9 +20,9 @@ use tokio::task::JoinHandle;
 
 use super::image::{self, Image};
 use super::logs::{Log, Stream};
-use super::platform::{Pull, Refusal};
+use super::platform::{Identity, Pull, Refusal};
 use super::pool::{Endpoint, Pool};
-use super::replica::{self, Plan, Ports, Program, Stop, Tale, Told};
+use super::replica::{self, Plan, Ports, Program, Stop, Tale, Told, add_missing};
 use super::scaler::{self, Scaler, Seen as Load};
 use super::sockets::OwnPorts;
 use super::{HostFile, Shared, status, volumes};
@@ -459,17 +459,8 @@ impl Task {
                     None => built_in.push(("PORT", own)),
                 }
             }
-            if let Some(identity) = &identity {
-                built_in.push(("IDENTITY_ENDPOINT", identity.endpoint.clone()));
-                built_in.push(("IDENTITY_HEADER", identity.header.clone()));
-                built_in.push(("MSI_ENDPOINT", identity.endpoint.clone()));
-                built_in.push(("MSI_SECRET", identity.header.clone()));
-            }
-            for (variable, value) in built_in {
-                if !env.iter().any(|(known, _)| known == variable) {
-                    env.push((variable.to_owned(), value));
-                }
-            }
+            built_in.extend(identity.iter().flat_map(Identity::variables));
+            add_missing(&mut env, built_in);
             Plan {
                 name: container.name.clone(),
                 program: programs[place].clone(),

@@ -196,7 +196,7 @@ pub(super) fn matching(world: &mut World, request: &Request) -> Option<Fault> {
         }
         Plane::Control => return None,
     };
-    let method = method_name(request.method);
+    let method = request.method.name();
     let kind = if plane == "arm" { id.kind() } else { String::new() };
     for rule in &mut world.faults.rules {
         let is = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|it| glob(it, text));
@@ -216,18 +216,6 @@ pub(super) fn matching(world: &mut World, request: &Request) -> Option<Fault> {
         }
     }
     None
-}
-
-fn method_name(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Put => "PUT",
-        Method::Post => "POST",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-        Method::Options => "OPTIONS",
-    }
 }
 
 /// `*` for any run of signs, without case.
@@ -285,7 +273,7 @@ fn read(asked: &Value) -> Result<Rule, String> {
         plane: text_of(sent, "plane")?.map(|plane| plane_of(&plane)),
         path: text_of(sent, "path")?,
     };
-    one_of(matching.method.as_ref(), &METHODS.map(method_name), "method")?;
+    one_of(matching.method.as_ref(), &METHODS.map(Method::name), "method")?;
     one_of(matching.plane.as_ref(), &PLANES, "plane")?;
     Ok(Rule {
         matching,

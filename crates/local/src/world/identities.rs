@@ -55,23 +55,6 @@ pub(crate) static KINDS: &[Kind] = &[
         spelling: &[],
         rules: &Federated,
     },
-    Kind {
-        name: "Microsoft.Authorization/locks",
-        depth: Depth::Modelled,
-        names: Names {
-            length: (1, 90),
-            signs: Signs::Any,
-            global: false,
-            refusal: ("InvalidLockName", "The lock name '{name}' is invalid."),
-        },
-        place: Place::Parent,
-        seconds: [0.0, 0.0, 0.0],
-        replies: at_once(201, 200),
-        busy: "Conflict",
-        computed: &[],
-        spelling: &[],
-        rules: &Lock,
-    },
 ];
 
 #[derive(Debug)]
@@ -145,29 +128,6 @@ impl Rules for Federated {
             ));
         }
         Ok(())
-    }
-
-    fn view(&self, _world: &World, _resource: &Resource, body: &mut Value) {
-        super::arm::take(body, "properties.provisioningState");
-    }
-}
-
-#[derive(Debug)]
-struct Lock;
-
-impl Rules for Lock {
-    fn judge(&self, _world: &World, change: &mut Change) -> Result<(), Refusal> {
-        let level = change.body["properties"]["level"].as_str().unwrap_or_default().to_owned();
-        match ["CanNotDelete", "ReadOnly"].iter().find(|known| known.eq_ignore_ascii_case(&level)) {
-            Some(level) => {
-                put(&mut change.body, "properties.level", json!(level));
-                Ok(())
-            }
-            None => Err(Refusal::bad(
-                "InvalidLockLevel",
-                format!("The lock level '{level}' is invalid: 'CanNotDelete' and 'ReadOnly' are supported."),
-            )),
-        }
     }
 
     fn view(&self, _world: &World, _resource: &Resource, body: &mut Value) {

@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::refusal::unauthenticated;
 use super::{Ask, auth};
-use crate::world::{Method, Response, World, storage_account};
+use crate::world::{Response, World, storage_account};
 
 /// A request that was signed longer ago is refused.
 const AGE_MAX: SignedDuration = SignedDuration::from_mins(15);
@@ -96,17 +96,8 @@ enum Order {
 /// The text that is signed.
 fn text(ask: &Ask<'_>, lite: bool, order: Order) -> String {
     let header = |name: &str| ask.header(name).unwrap_or_default();
-    let verb = match ask.request.method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Put => "PUT",
-        Method::Post => "POST",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-        Method::Options => "OPTIONS",
-    };
     let date = if ask.header("x-ms-date").is_some() { "" } else { header("date") };
-    let mut lines = vec![verb];
+    let mut lines = vec![ask.request.method.name()];
     if lite {
         lines.extend([header("content-md5"), header("content-type"), date]);
     } else {

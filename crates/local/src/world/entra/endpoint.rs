@@ -101,7 +101,7 @@ pub(in crate::world) fn handle(world: &mut World, request: &Request) -> Response
             400,
             "invalid_request",
             900_561,
-            format!("The endpoint only accepts POST requests. Received a {} request.", name_of(method)),
+            format!("The endpoint only accepts POST requests. Received a {} request.", method.name()),
         )),
         (Method::Post, ["oauth2", "v2.0", "devicecode"] | ["oauth2", "devicecode"]) => {
             device_code(world, request, first)
@@ -115,18 +115,6 @@ pub(in crate::world) fn handle(world: &mut World, request: &Request) -> Response
         _ => return Response::empty(404),
     };
     answered.unwrap_or_else(|refusal| refusal.answer(world, request))
-}
-
-fn name_of(method: Method) -> &'static str {
-    match method {
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Put => "PUT",
-        Method::Post => "POST",
-        Method::Patch => "PATCH",
-        Method::Delete => "DELETE",
-        Method::Options => "OPTIONS",
-    }
 }
 
 /// `GET /metadata/endpoints`: what `az cloud register` reads. Older versions of it answer with a list.
