@@ -11,7 +11,7 @@
 //! - [`services`]: one file per Azure service, and the list of them in creation order;
 //! - [`name`] and [`region`]: what resources are called, by Azure's rules for each type;
 //! - [`role`]: the built-in roles and what each kind of use needs;
-//! - [`resource`], [`address`], [`body`], [`expression`]: what a blueprint is made of;
+//! - [`resource`], [`Resources`], [`address`], [`body`], [`expression`]: what a blueprint is made of;
 //! - [`template`]: a blueprint as ARM JSON with ARM's expression strings;
 //! - [`codes`]: what can stand between an App and its blueprint.
 
@@ -22,6 +22,7 @@ pub mod expression;
 pub mod name;
 pub mod region;
 pub mod resource;
+mod resources;
 pub mod role;
 pub mod services;
 pub mod template;
@@ -32,6 +33,7 @@ pub use address::{Address, NotAnAddress};
 pub use body::{Body, Lookup, Object, Unresolved, object};
 pub use expression::Expression;
 pub use resource::Resource;
+pub use resources::Resources;
 
 /// The subscription that ids carry while none is known.
 pub const NO_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
@@ -56,13 +58,13 @@ pub struct Blueprint {
     /// The registry that built images are pushed to; none when nothing is built and none is declared.
     pub images: Option<Address>,
     /// Everything, each after what it depends on.
-    pub resources: Vec<Resource>,
+    pub resources: Resources,
 }
 
 impl Blueprint {
     /// The resource of an address.
     pub fn get(&self, address: &Address) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.address == *address)
+        self.resources.get(address)
     }
 
     /// The resource group that all else lies in.

@@ -19,7 +19,7 @@ use crate::address::Address;
 use crate::body::{Body, Object, object};
 use crate::name::{self, Names, Rule};
 use crate::resource::Resource;
-use crate::{Blueprint, NO_SUBSCRIPTION, Problem, TAG_APP, TAG_ENV, codes, region};
+use crate::{Blueprint, NO_SUBSCRIPTION, Problem, Resources, TAG_APP, TAG_ENV, codes, region};
 
 /// Writes the resources of one Azure service into a draft.
 pub type Add = fn(&mut Draft<'_>);
@@ -80,7 +80,7 @@ pub struct Draft<'a> {
     pub vault: Address,
     /// The registry that built images go to, when something is built or one is declared.
     pub registry: Option<Address>,
-    resources: Vec<Resource>,
+    resources: Resources,
     problems: Vec<Problem>,
 }
 
@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
             subscription,
             vault: vault::address("main"),
             registry: None,
-            resources: Vec::new(),
+            resources: Resources::new(),
             problems: Vec::new(),
         };
         let vaults = draft.declared(|kind| matches!(kind, ResourceKind::Vault(_)));
@@ -150,13 +150,12 @@ impl<'a> Draft<'a> {
 
     /// Adds a resource, after what it depends on.
     pub fn push(&mut self, resource: Resource) {
-        debug_assert!(self.get(&resource.address).is_none(), "{} is added twice", resource.address);
         self.resources.push(resource);
     }
 
     /// A resource added before.
     pub fn get(&self, address: &Address) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.address == *address)
+        self.resources.get(address)
     }
 
     /// A resource added before, which the order of [`SERVICES`] makes sure of.

@@ -1,0 +1,67 @@
+//! The resources of a blueprint, in creation order and by address.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use crate::address::Address;
+use crate::resource::Resource;
+
+/// Resources in creation order, each address once, found without searching: every reference in a body looks one
+/// up, so a search would make a blueprint quadratic in its size.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    list: Vec<Resource>,
+    places: BTreeMap<Address, usize>,
+}
+
+impl Resources {
+    /// No resources.
+    pub fn new() -> Resources {
+        Resources::default()
+    }
+
+    /// Adds a resource at the end.
+    ///
+    /// # Panics
+    /// In tests and debug builds, when its address is there already.
+    pub fn push(&mut self, resource: Resource) {
+        let before = self.places.insert(resource.address.clone(), self.list.len());
+        debug_assert!(before.is_none(), "{} is added twice", resource.address);
+        self.list.push(resource);
+    }
+
+    /// The resource of an address.
+    pub fn get(&self, address: &Address) -> Option<&Resource> {
+        self.places.get(address).map(|place| &self.list[*place])
+    }
+
+    /// Where in the order the resource of an address stands.
+    pub fn place(&self, address: &Address) -> Option<usize> {
+        self.places.get(address).copied()
+    }
+}
+
+impl Deref for Resources {
+    type Target = [Resource];
+
+    fn deref(&self) -> &[Resource] {
+        &self.list
+    }
+}
+
+impl<'a> IntoIterator for &'a Resources {
+    type Item = &'a Resource;
+    type IntoIter = std::slice::Iter<'a, Resource>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl FromIterator<Resource> for Resources {
+    fn from_iter<I: IntoIterator<Item = Resource>>(resources: I) -> Resources {
+        let mut made = Resources::new();
+        resources.into_iter().for_each(|resource| made.push(resource));
+        made
+    }
+}
