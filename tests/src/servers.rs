@@ -142,6 +142,12 @@ pub struct Azurite {
     _folder: tempfile::TempDir,
 }
 
+/// Where `./test` has installed what comes from npm: the folder that `LANDFALL_NODE_MODULES` names.
+pub fn node_modules() -> PathBuf {
+    let folder = std::env::var_os("LANDFALL_NODE_MODULES");
+    folder.unwrap_or_else(|| "/tmp/landfall-node/node_modules".into()).into()
+}
+
 impl Azurite {
     /// The account that every Azurite has.
     pub const ACCOUNT: &'static str = "devstoreaccount1";
@@ -154,8 +160,7 @@ impl Azurite {
     /// # Panics
     /// When it is installed and does not start.
     pub fn start() -> Option<Azurite> {
-        let folder = std::env::var_os("LANDFALL_AZURITE").unwrap_or_else(|| "/tmp/landfall-azurite".into());
-        let program = PathBuf::from(folder).join("node_modules/.bin/azurite-blob");
+        let program = node_modules().join(".bin/azurite-blob");
         if !program.exists() {
             skip(&format!("Azurite is not installed: no {} (`./test --tools`)", program.display()));
             return None;

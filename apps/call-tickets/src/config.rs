@@ -594,8 +594,12 @@ fn redaction(reader: &mut Reader<'_>) -> Redaction {
     let kinds = reader.text("CALL_TICKETS_REDACT");
     let patterns = reader.text("CALL_TICKETS_REDACT_PATTERNS").unwrap_or_default();
     let patterns: Vec<&str> = patterns.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Redaction::parse(kinds.as_deref(), &patterns).unwrap_or_else(|why| {
+    let redaction = Redaction::parse(kinds.as_deref()).unwrap_or_else(|why| {
         reader.error("CALL_TICKETS_REDACT", why);
+        Redaction::default()
+    });
+    redaction.also(&patterns).unwrap_or_else(|why| {
+        reader.error("CALL_TICKETS_REDACT_PATTERNS", why);
         Redaction::default()
     })
 }
@@ -648,7 +652,8 @@ mod tests {
             ("CALL_TICKETS_RETRY_MAX_AGE", "planted"),
             ("STORAGE_ENABLED", "planted"),
             ("CALL_TICKETS_STORE", "mysql://u:planted@h/d"),
-            ("CALL_TICKETS_REDACT", "iban,bs"),
+            ("CALL_TICKETS_REDACT", "iban,planted"),
+            ("CALL_TICKETS_REDACT_PATTERNS", "planted-.*\n(planted"),
         ]);
         assert!(config.is_none());
         let told: Vec<&str> = findings.iter().map(|finding| finding.variable.as_str()).collect();
@@ -666,6 +671,7 @@ mod tests {
             "STORAGE_ENABLED",
             "CALL_TICKETS_STORE",
             "CALL_TICKETS_REDACT",
+            "CALL_TICKETS_REDACT_PATTERNS",
         ] {
             assert!(told.contains(&variable), "{variable} in {told:?}");
         }

@@ -13,6 +13,7 @@
 //! Around it:
 //! - [`config`]: the environment; [`service`]: everything put together; [`metrics`]: what is counted
 //! - [`simulate`]: realistic calls, signed and sent; [`fakes`]: stand-ins for the services around
+//! - [`fuzz`]: what must hold for any delivery
 //! - [`cli`]: the commands
 
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod config;
 pub mod event;
 pub mod extract;
 pub mod fakes;
+pub mod fuzz;
 pub mod journal;
 pub mod metrics;
 pub mod notify;

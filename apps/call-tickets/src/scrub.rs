@@ -16,6 +16,9 @@ pub const HIDDEN: &str = "[hidden]";
 /// Shorter values are not looked for elsewhere: too many words would be hidden with them.
 const SHORTEST: usize = 6;
 
+/// What makes an event the one that it is.
+const IDENTITY: [&str; 2] = ["/type", "/data/conversation_id"];
+
 /// JSON within strings within strings: deeper than this nobody writes it.
 const DEEPEST: usize = 4;
 
@@ -73,15 +76,23 @@ static MEMBER: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a pattern")
 });
 
-/// The payload without its secrets.
+/// The payload without its secrets. What it is and which conversation it is about stays as it was, whatever a secret
+/// says: two calls must not become one.
 #[must_use]
 pub fn scrub(mut payload: Value) -> Value {
+    let plain = |value: &&Value| value.is_string() || value.is_number();
+    let names = IDENTITY.map(|pointer| payload.pointer(pointer).filter(plain).cloned());
     let mut secrets = BTreeSet::new();
     hide(&mut payload, false, DEEPEST, &mut secrets);
     // The longest first, so that none is hidden in part by another.
     let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).collect();
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     everywhere(&mut payload, &secrets);
+    for (pointer, name) in IDENTITY.iter().zip(names) {
+        if let (Some(place), Some(name)) = (payload.pointer_mut(pointer), name) {
+            *place = name;
+        }
+    }
     payload
 }
 

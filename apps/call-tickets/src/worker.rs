@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_store::{Claim, Error as StoreError};
-use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{Instrument, debug, error, info, info_span, warn};
@@ -656,49 +655,6 @@ pub async fn keep_house(service: Arc<Service>, mut stop: watch::Receiver<bool>) 
             _ = stop.changed() => {}
         }
     }
-}
-
-/// The JSON that an operator sees of an event.
-pub fn shown(item: &landfall_store::Item, journal: Option<&Value>) -> Value {
-    let mut shown = serde_json::json!({
-        "id": item.key,
-        "state": item.state.name(),
-        "attempts": item.attempts,
-        "received": item.put.to_string(),
-        "due": item.due.to_string(),
-        "why": item.why,
-    });
-    if let Some(journal) = journal {
-        for name in [
-            "event",
-            "conversation",
-            "outcome",
-            "incident",
-            "number",
-            "attached",
-            "mended",
-            "model_failure",
-            "failure",
-            "stored",
-            "steps",
-        ] {
-            shown[name] = journal[name].clone();
-        }
-        for name in [
-            "brief",
-            "category",
-            "subcategory",
-            "priority",
-            "impact",
-            "urgency",
-            "language",
-            "source",
-            "confidence",
-        ] {
-            shown[name] = journal["ticket"][name].clone();
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Both official ElevenLabs SDKs accept what we sign, and we accept what is known to be signed right.
 #![allow(clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use call_tickets::signature::{self, Refusal};
@@ -53,8 +53,7 @@ fn python() -> Option<Verifier> {
 }
 
 fn javascript() -> Option<Verifier> {
-    let folder = std::env::var_os("LANDFALL_AZURITE").unwrap_or_else(|| "/tmp/landfall-azurite".into());
-    let package = PathBuf::from(folder).join("node_modules/@elevenlabs/elevenlabs-js");
+    let package = landfall_tests::servers::node_modules().join("@elevenlabs/elevenlabs-js");
     if package.exists() {
         return Some(Box::new(move || {
             let mut command = Command::new("node");

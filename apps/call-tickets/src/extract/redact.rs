@@ -29,30 +29,36 @@ impl Default for Redaction {
 }
 
 impl Redaction {
-    /// What a list of `bsn`, `iban`, `card` and `none` names, and regular expressions beside it.
+    /// What a list of `bsn`, `iban`, `card` and `none` names; all of them without a list.
     ///
     /// # Errors
-    /// The name or the expression that cannot be read.
-    pub fn parse(kinds: Option<&str>, patterns: &[&str]) -> Result<Redaction, String> {
-        let mut redaction = Redaction::default();
-        if let Some(kinds) = kinds {
-            redaction = Redaction { bsn: false, iban: false, card: false, patterns: Vec::new() };
-            for kind in kinds.split(',').map(str::trim).filter(|kind| !kind.is_empty()) {
-                match kind {
-                    "bsn" => redaction.bsn = true,
-                    "iban" => redaction.iban = true,
-                    "card" => redaction.card = true,
-                    "none" => {}
-                    other => return Err(format!("`{other}` is none of bsn, iban, card and none")),
-                }
+    /// What a list may hold, without what this one does: it comes from a variable, and those are not shown.
+    pub fn parse(kinds: Option<&str>) -> Result<Redaction, String> {
+        let Some(kinds) = kinds else { return Ok(Redaction::default()) };
+        let mut redaction = Redaction { bsn: false, iban: false, card: false, patterns: Vec::new() };
+        for kind in kinds.split(',').map(str::trim).filter(|kind| !kind.is_empty()) {
+            match kind {
+                "bsn" => redaction.bsn = true,
+                "iban" => redaction.iban = true,
+                "card" => redaction.card = true,
+                "none" => {}
+                _ => return Err("each part must be one of bsn, iban, card and none".into()),
             }
         }
-        for pattern in patterns {
-            let compiled = Regex::new(pattern)
-                .map_err(|error| format!("`{pattern}` is no regular expression: {error}"))?;
-            redaction.patterns.push(compiled);
-        }
         Ok(redaction)
+    }
+
+    /// Hides what regular expressions match as well.
+    ///
+    /// # Errors
+    /// Which of them is none.
+    pub fn also(mut self, patterns: &[&str]) -> Result<Redaction, String> {
+        for (pattern, number) in patterns.iter().zip(1..) {
+            let compiled = Regex::new(pattern);
+            let compiled = compiled.map_err(|_| format!("pattern {number} is no regular expression"))?;
+            self.patterns.push(compiled);
+        }
+        Ok(self)
     }
 
     /// The text with what is to be hidden replaced by its kind.
@@ -146,10 +152,11 @@ mod tests {
 
     #[test]
     fn what_is_hidden_can_be_chosen() {
-        let own = Redaction::parse(Some("iban"), &[r"EMP-\d+"]).expect("is read");
+        let own = Redaction::parse(Some("iban")).and_then(|own| own.also(&[r"EMP-\d+"])).expect("is read");
         assert_eq!(own.hide("111222333 EMP-77 NL91ABNA0417164300"), "111222333 [hidden] [IBAN]");
-        assert!(Redaction::parse(Some("passport"), &[]).is_err());
-        assert!(Redaction::parse(None, &["("]).is_err());
-        assert_eq!(Redaction::parse(Some("none"), &[]).expect("is read").hide("111222333"), "111222333");
+        assert!(Redaction::parse(Some("passport")).is_err());
+        let wrong = Redaction::default().also(&["a", "(planted"]).expect_err("is none");
+        assert!(wrong.contains("pattern 2") && !wrong.contains("planted"), "{wrong}");
+        assert_eq!(Redaction::parse(Some("none")).expect("is read").hide("111222333"), "111222333");
     }
 }

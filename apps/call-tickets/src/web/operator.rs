@@ -15,7 +15,6 @@ use subtle::ConstantTimeEq;
 use super::{Shared, problem};
 use crate::journal;
 use crate::service::Service;
-use crate::worker::shown;
 
 /// The page: static, it holds nothing; what it shows it asks for with the token.
 pub async fn page() -> Response {
@@ -93,6 +92,49 @@ async fn list(
 async fn described(service: &Service, item: &Item) -> Result<Value, Error> {
     let record = service.store.records.read(journal::KIND, &item.key).await?;
     Ok(shown(item, record.as_ref().map(|record| &record.value)))
+}
+
+/// The JSON that an operator sees of an event.
+fn shown(item: &Item, journal: Option<&Value>) -> Value {
+    let mut shown = json!({
+        "id": item.key,
+        "state": item.state.name(),
+        "attempts": item.attempts,
+        "received": item.put.to_string(),
+        "due": item.due.to_string(),
+        "why": item.why,
+    });
+    if let Some(journal) = journal {
+        for name in [
+            "event",
+            "conversation",
+            "outcome",
+            "incident",
+            "number",
+            "attached",
+            "mended",
+            "model_failure",
+            "failure",
+            "stored",
+            "steps",
+        ] {
+            shown[name] = journal[name].clone();
+        }
+        for name in [
+            "brief",
+            "category",
+            "subcategory",
+            "priority",
+            "impact",
+            "urgency",
+            "language",
+            "source",
+            "confidence",
+        ] {
+            shown[name] = journal["ticket"][name].clone();
+        }
+    }
+    shown
 }
 
 /// The event of an id, or of a conversation.
