@@ -1,6 +1,5 @@
 //! Azure's built-in roles, and which one each kind of use takes.
 
-use landfall_manifest::{Access, ResourceKind};
 use uuid::Uuid;
 
 /// A built-in role.
@@ -29,18 +28,6 @@ pub const BLOB_READER: Role =
 pub const BLOB_CONTRIBUTOR: Role =
     Role { name: "Storage Blob Data Contributor", id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe" };
 
-/// The least role that allows an access to a resource of a kind; none when the kind does not know the access.
-pub fn of(kind: &ResourceKind, access: Access) -> Option<&'static Role> {
-    match (kind, access) {
-        (ResourceKind::Vault(_), Access::Read) => Some(&SECRETS_USER),
-        (ResourceKind::Registry(_), Access::Pull) => Some(&ACR_PULL),
-        (ResourceKind::Registry(_), Access::Push) => Some(&ACR_PUSH),
-        (ResourceKind::Storage(_), Access::Read) => Some(&BLOB_READER),
-        (ResourceKind::Storage(_), Access::Write) => Some(&BLOB_CONTRIBUTOR),
-        _ => None,
-    }
-}
-
 /// The namespace of our role assignments' names. Fixed forever: another one would assign every role twice.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c61_6e64_6661_6c6c_2d72_6f6c_652d_6173);
 
@@ -61,35 +48,6 @@ pub fn definition_id(subscription: &str, role: &Role) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_access_that_the_manifest_offers_has_a_role() {
-        use landfall_manifest::*;
-        let all = [
-            ResourceKind::Vault(Vault {
-                sku: VaultSku::Standard,
-                purge_protection: false,
-                soft_delete: Days(7),
-            }),
-            ResourceKind::Registry(Registry { sku: RegistrySku::Basic }),
-            ResourceKind::Storage(Storage {
-                replication: Replication::Lrs,
-                access: AccessTier::Hot,
-                containers: Vec::new(),
-                soft_delete: Days(7),
-                versioning: false,
-                lifecycle: Vec::new(),
-            }),
-        ];
-        assert_eq!(all.len(), kinds::KINDS.len());
-        for kind in &all {
-            let offered = &kinds::of(kind.as_str()).unwrap().access;
-            for access in Access::ALL {
-                let expected = offered.iter().any(|(a, _)| *a == access);
-                assert_eq!(of(kind, access).is_some(), expected, "{} {access}", kind.as_str());
-            }
-        }
-    }
 
     #[test]
     fn a_name_depends_on_all_three_and_not_on_case() {

@@ -1,215 +1,60 @@
 //! From a checked and filled tree to the App.
 //!
-//! Everything here may rely on the checks before it: a `None` means that one of them let something through.
+//! The nouns read themselves (`serde`); everything here may rely on the checks before it.
 
-use std::collections::BTreeMap;
+use serde_json::{Map, json};
 
-use crate::app::{
-    Access, AccessTier, App, Host, Ingress, Lifecycle, Probes, QueueScale, Registry, RegistrySku,
-    Replication, Resource, ResourceKind, Scale, Service, Source, Storage, Vault, VaultSku,
-};
+use crate::app::App;
 use crate::diagnostic::Place;
 use crate::fields;
 use crate::load::Environment;
 use crate::origin::{Entry, Origin, Origins};
-use crate::resolve::{cpu_of, memory_of};
-use crate::template;
 use crate::tree::{Layer, Node, Table, Value};
-use crate::units::Days;
 
 /// The App that `root` says in `environment`.
-pub(crate) fn build(place: Place<'_>, root: &Table, environment: &Environment) -> Option<App> {
-    Some(App {
-        name: text(root, "app")?,
-        environment: environment.name.clone(),
-        tier: environment.tier,
-        subscription: text(&environment.own, "subscription"),
-        region: text(root, "region")?,
-        naming: text(root, "naming")?,
-        tags: texts_by_name(root, "tags")?,
-        services: named(root, "service", service)?,
-        resources: named(root, "resource", resource)?,
-        origins: origins(place, root, environment),
-    })
-}
-
-fn service(table: &Table) -> Option<Service> {
-    let port = match table.get("port") {
-        Some(node) => Some(u16::try_from(node.integer()?).ok()?),
-        None => None,
-    };
-    let source = match text(table, "image") {
-        Some(image) => Source::Image(image),
-        None => Source::Folder(text(table, "source")?),
-    };
-    Some(Service {
-        host: match text(table, "host")?.as_str() {
-            "container-apps" => Host::ContainerApps,
-            _ => return None,
-        },
-        source,
-        port,
-        command: optional(table, "command", texts)?,
-        cpu: cpu_of(table.get("cpu")?)?,
-        memory: memory_of(table.get("memory")?)?,
-        scale: scale(table.get("scale")?.table()?)?,
-        probes: probes(table),
-        ingress: match port {
-            Some(_) => Some(ingress(table.get("ingress")?.table()?)?),
-            None => None,
-        },
-        uses: by_name(table, "uses", |node| Access::from_word(node.text()?))?,
-        env: by_name(table, "env", |node| Some(template::parse(node.text()?).template()))?,
-        secrets: texts_by_name(table, "secrets")?,
-        singleton: table.get("singleton")?.boolean()?,
-    })
-}
-
-fn scale(table: &Table) -> Option<Scale> {
-    Some(Scale {
-        min: number(table, "min")??,
-        max: number(table, "max")??,
-        http: number(table, "http")?,
-        cpu: number(table, "cpu")?,
-        memory: number(table, "memory")?,
-        queue: match table.get("queue") {
-            Some(node) => {
-                let queue = node.table()?;
-                Some(QueueScale { resource: text(queue, "resource")?, messages: number(queue, "messages")?? })
-            }
-            None => None,
-        },
-    })
-}
-
-fn probes(service: &Table) -> Probes {
-    let Some(table) = service.get("probes").and_then(Node::table) else { return Probes::default() };
-    Probes { live: text(table, "live"), ready: text(table, "ready"), start: text(table, "start") }
-}
-
-fn ingress(table: &Table) -> Option<Ingress> {
-    Some(Ingress {
-        public: table.get("public")?.boolean()?,
-        domains: texts(table.get("domains")?)?,
-        allow: texts(table.get("allow")?)?,
-        cors: texts(table.get("cors")?)?,
-        affinity: table.get("affinity")?.boolean()?,
-    })
-}
-
-fn resource(table: &Table) -> Option<Resource> {
-    let sku = text(table, "sku");
-    let kind = match text(table, "type")?.as_str() {
-        "vault" => ResourceKind::Vault(Vault {
-            sku: match sku?.as_str() {
-                "standard" => VaultSku::Standard,
-                "premium" => VaultSku::Premium,
-                _ => return None,
-            },
-            purge_protection: table.get("purge_protection")?.boolean()?,
-            soft_delete: days(table.get("soft_delete")?)?,
-        }),
-        "registry" => ResourceKind::Registry(Registry {
-            sku: match sku?.as_str() {
-                "basic" => RegistrySku::Basic,
-                "standard" => RegistrySku::Standard,
-                "premium" => RegistrySku::Premium,
-                _ => return None,
-            },
-        }),
-        "storage" => ResourceKind::Storage(Storage {
-            replication: replication(&text(table, "replication")?)?,
-            access: match text(table, "access")?.as_str() {
-                "hot" => AccessTier::Hot,
-                "cool" => AccessTier::Cool,
-                "cold" => AccessTier::Cold,
-                _ => return None,
-            },
-            containers: texts(table.get("containers")?)?,
-            soft_delete: days(table.get("soft_delete")?)?,
-            versioning: table.get("versioning")?.boolean()?,
-            lifecycle: table.get("lifecycle")?.list()?.iter().map(lifecycle).collect::<Option<_>>()?,
-        }),
-        _ => return None,
-    };
-    Some(Resource { kind, body: optional(table, "body", json)? })
-}
-
-/// The redundancy of that word.
-pub(crate) fn replication(word: &str) -> Option<Replication> {
-    Some(match word {
-        "lrs" => Replication::Lrs,
-        "zrs" => Replication::Zrs,
-        "grs" => Replication::Grs,
-        "ragrs" => Replication::Ragrs,
-        "gzrs" => Replication::Gzrs,
-        "ragzrs" => Replication::Ragzrs,
-        _ => return None,
-    })
-}
-
-fn lifecycle(node: &Node) -> Option<Lifecycle> {
-    let table = node.table()?;
-    Some(Lifecycle {
-        containers: optional(table, "containers", texts)?.unwrap_or_default(),
-        cool: optional(table, "cool", days)?,
-        archive: optional(table, "archive", days)?,
-        delete: optional(table, "delete", days)?,
-    })
-}
-
-fn text(table: &Table, key: &str) -> Option<String> {
-    table.get(key)?.text().map(str::to_owned)
-}
-
-fn texts(node: &Node) -> Option<Vec<String>> {
-    node.list()?.iter().map(|node| node.text().map(str::to_owned)).collect()
-}
-
-fn days(node: &Node) -> Option<Days> {
-    Days::parse(node.text()?).ok()
-}
-
-/// `Some(None)` when nothing is there, `None` when what is there is no such number.
-fn number<N: TryFrom<i64>>(table: &Table, key: &str) -> Option<Option<N>> {
-    optional(table, key, |node| N::try_from(node.integer()?).ok())
-}
-
-/// `Some(None)` when nothing is there, `None` when `read` cannot read what is.
-fn optional<T>(table: &Table, key: &str, read: impl Fn(&Node) -> Option<T>) -> Option<Option<T>> {
-    match table.get(key) {
-        Some(node) => read(node).map(Some),
-        None => Some(None),
+///
+/// # Errors
+/// When the nouns do not take what the table of fields lets through, which would be a mistake of this room.
+pub(crate) fn build(place: Place<'_>, root: &Table, environment: &Environment) -> serde_json::Result<App> {
+    let mut said = object(root);
+    let services = said.get_mut("service").and_then(serde_json::Value::as_object_mut);
+    for service in services.into_iter().flat_map(|all| all.values_mut()) {
+        join_source(service);
     }
+    said.insert("environment".to_owned(), environment.name.as_str().into());
+    said.insert("tier".to_owned(), environment.tier.as_str().into());
+    said.insert("subscription".to_owned(), environment.own.get("subscription").and_then(Node::text).into());
+    let app: App = serde_json::from_value(said.into())?;
+    Ok(App { origins: origins(place, root, environment), ..app })
 }
 
-fn by_name<T>(table: &Table, key: &str, read: impl Fn(&Node) -> Option<T>) -> Option<BTreeMap<String, T>> {
-    let Some(node) = table.get(key) else { return Some(BTreeMap::new()) };
-    node.table()?.iter().map(|(name, node)| Some((name.clone(), read(node)?))).collect()
+/// `source` and `image` are one noun: what a service is made from.
+fn join_source(service: &mut serde_json::Value) {
+    let Some(service) = service.as_object_mut() else { return };
+    let source = match (service.remove("image"), service.remove("source")) {
+        (Some(image), _) => json!({ "image": image }),
+        (None, Some(folder)) => json!({ "folder": folder }),
+        (None, None) => return,
+    };
+    service.insert("source".to_owned(), source);
 }
 
-fn texts_by_name(table: &Table, key: &str) -> Option<BTreeMap<String, String>> {
-    by_name(table, key, |node| node.text().map(str::to_owned))
-}
-
-fn named<T>(root: &Table, key: &str, read: impl Fn(&Table) -> Option<T>) -> Option<BTreeMap<String, T>> {
-    by_name(root, key, |node| read(node.table()?))
+fn object(table: &Table) -> Map<String, serde_json::Value> {
+    table.iter().map(|(key, node)| (key.clone(), value(node))).collect()
 }
 
 /// The JSON of a checked value.
-fn json(node: &Node) -> Option<serde_json::Value> {
-    Some(match &node.value {
+fn value(node: &Node) -> serde_json::Value {
+    match &node.value {
         Value::Text(text) => text.as_str().into(),
         Value::Integer(number) => (*number).into(),
-        Value::Float(number) => serde_json::Number::from_f64(*number)?.into(),
+        Value::Float(number) => (*number).into(),
         Value::Boolean(yes) => (*yes).into(),
-        Value::List(items) => items.iter().map(json).collect::<Option<Vec<_>>>()?.into(),
-        Value::Table(table) => {
-            let entries = table.iter().map(|(key, node)| Some((key.clone(), json(node)?)));
-            serde_json::Value::Object(entries.collect::<Option<_>>()?)
-        }
-        Value::Date | Value::Broken => return None,
-    })
+        Value::List(items) => items.iter().map(value).collect(),
+        Value::Table(table) => object(table).into(),
+        // Both were reported, and there is no App then.
+        Value::Date | Value::Broken => serde_json::Value::Null,
+    }
 }
 
 /// Where each value came from.

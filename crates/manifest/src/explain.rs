@@ -2,8 +2,8 @@
 
 use crate::app::Tier;
 use crate::codes;
-use crate::fields::{self, Default, FIELDS, Field, Type};
-use crate::kinds::{self, Kind};
+use crate::fields::{self, Default, Field, Type};
+use crate::resource::{self as types, Kind};
 use crate::shape;
 use crate::suggest;
 
@@ -35,7 +35,7 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
         return Ok(manifest());
     }
     if let ["resource", name] = segments
-        && let Some(kind) = kinds::of(name)
+        && let Some(kind) = types::of(name)
     {
         return Ok(resource(kind));
     }
@@ -43,15 +43,11 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
         return Ok(later);
     }
     let kind = match segments {
-        ["resource", name, _, ..] => kinds::of(name).map(|kind| kind.name),
+        ["resource", name, _, ..] => types::of(name).map(|kind| kind.name),
         _ => None,
     };
-    let found: Vec<&Field> = FIELDS
-        .iter()
-        .filter(|field| {
-            field.of.is_none_or(|of| kind.is_none_or(|kind| kind == of)) && matches(field.path, segments)
-        })
-        .collect();
+    let found: Vec<&Field> =
+        fields::all().filter(|field| field.is_of(kind) && matches(field.path, segments)).collect();
     if found.is_empty() {
         return Err(Unknown { path: path.to_owned(), suggestion: suggestion(segments) });
     }
@@ -64,7 +60,7 @@ fn not_yet(segments: &[&str]) -> Option<String> {
         return Some(format!("{name}: {what}. Not supported yet by this version.\n"));
     }
     match segments {
-        ["resource", kind] if kinds::LATER.contains(kind) => {
+        ["resource", kind] if types::LATER.contains(kind) => {
             Some(format!("resource of type \"{kind}\": not supported yet by this version.\n"))
         }
         _ => None,
@@ -82,7 +78,7 @@ fn matches(pattern: &str, segments: &[&str]) -> bool {
             (Some(part), Some(segment)) if part.trim_end_matches("[]") == segment.trim_end_matches("[]") => {}
             // What is below a map of the user's own names is explained by the map.
             (None, Some(_)) => {
-                let is_map = FIELDS.iter().any(|f| f.path == pattern && matches!(f.kind, Type::Map(..)));
+                let is_map = fields::all().any(|f| f.path == pattern && matches!(f.kind, Type::Map(..)));
                 return is_map && segments.next().is_none();
             }
             _ => return false,
@@ -93,12 +89,11 @@ fn matches(pattern: &str, segments: &[&str]) -> bool {
 fn suggestion(segments: &[&str]) -> Option<String> {
     // The longest part that exists, with the nearest of its keys.
     for n in (0..segments.len()).rev() {
-        let known = n == 0 || FIELDS.iter().any(|field| matches(field.path, &segments[..n]));
+        let known = n == 0 || fields::all().any(|field| matches(field.path, &segments[..n]));
         if !known {
             continue;
         }
-        let below: Vec<&str> = FIELDS
-            .iter()
+        let below: Vec<&str> = fields::all()
             .filter(|field| {
                 let parent = fields::parent(field.path);
                 (n == 0 && parent.is_empty())
@@ -117,9 +112,9 @@ fn suggestion(segments: &[&str]) -> Option<String> {
     }
     // Just the field's own name, such as `scale` or `min`.
     let word = segments.last()?;
-    let named = FIELDS.iter().map(|field| fields::last(field.path)).filter(|key| *key != "*");
+    let named = fields::all().map(|field| fields::last(field.path)).filter(|key| *key != "*");
     let near = suggest::nearest(word, named)?;
-    FIELDS.iter().find(|field| fields::last(field.path) == near).map(|field| typical(field.path))
+    fields::all().find(|field| fields::last(field.path) == near).map(|field| typical(field.path))
 }
 
 /// A path as a user would write it.
@@ -149,12 +144,14 @@ fn resource(kind: &Kind) -> String {
 
 fn one(field: &Field) -> String {
     let path = typical(field.path);
-    let of = field.of.map(|of| format!(" (type \"{of}\")")).unwrap_or_default();
+    let of = of(field, |of| format!(" (type \"{of}\")"));
     let mut out = format!("{path}{of}\n\n{}\n\n", field.doc);
     let mut facts = vec![("type".to_owned(), type_of(&field.kind))];
     match &field.default {
         Default::Required => facts.push(("default".to_owned(), "none: it is required".to_owned())),
-        Default::Absent(meaning) => facts.push(("left out".to_owned(), (*meaning).to_owned())),
+        Default::Absent(meaning) | Default::Fields(meaning) => {
+            facts.push(("left out".to_owned(), (*meaning).to_owned()))
+        }
         Default::Same(value, why) => facts.push(("default".to_owned(), format!("{value}: {why}"))),
         Default::Tiers(values, why) => {
             for (tier, value) in Tier::ALL.iter().zip(values) {
@@ -192,6 +189,11 @@ fn one(field: &Field) -> String {
     out
 }
 
+/// The types that have a field, if not all have.
+fn of(field: &Field, say: impl Fn(&str) -> String) -> String {
+    if field.of.is_empty() { String::new() } else { say(&field.of.join(", ")) }
+}
+
 fn type_of(kind: &Type) -> String {
     match kind {
         Type::Integer { min, max } => format!("a whole number from {min} to {max}"),
@@ -208,7 +210,7 @@ fn list(out: &mut String, fields: impl Iterator<Item = &'static Field>, types: b
     let lines = fields.map(|field| {
         let first = field.doc.find(": ").into_iter().chain(field.doc.find(". ")).min();
         let doc = first.map_or(field.doc.trim_end_matches('.'), |end| &field.doc[..end]);
-        let of = field.of.filter(|_| types).map(|of| format!(" ({of})")).unwrap_or_default();
+        let of = if types { of(field, |of| format!(" ({of})")) } else { String::new() };
         (fields::last(field.path).to_owned(), format!("{doc}{of}"))
     });
     columns(out, lines);

@@ -8,9 +8,9 @@
 //! [`schema`] and [`explain`] print.
 //!
 //! In reading order:
-//! - [`app`]: the nouns of the result; [`units`]: quantities; [`origin`]: where each value came from
-//! - `fields`: the table of fields; `rules`: what texts must look like; [`kinds`]: the types of resources;
-//!   [`regions`]: Azure's regions
+//! - [`app`]: the App; [`service`] and [`resource`]: what runs and what is used, each with its nouns, its rows of the
+//!   table of fields and its checks; [`units`]: quantities; [`origin`]: where each value came from
+//! - `fields`: the table of fields; `rules`: what texts must look like; [`regions`]: Azure's regions
 //! - `load`: the steps from text to App: `tree` (TOML with places, read past its mistakes), `shape` (keys, types and
 //!   bounds), `resolve` (overlay and defaults), `sense` (what the parts say about each other), `build` (the App)
 //! - [`codes`] and [`diagnostic`]: what is said about mistakes; `suggest`: "did you mean"
@@ -23,14 +23,15 @@ pub mod codes;
 pub mod diagnostic;
 mod explain;
 mod fields;
-pub mod kinds;
 mod load;
 pub mod origin;
 pub mod regions;
 mod resolve;
+pub mod resource;
 mod rules;
 mod schema;
 mod sense;
+pub mod service;
 mod shape;
 pub mod show;
 mod suggest;
@@ -39,16 +40,17 @@ mod tree;
 pub mod units;
 pub mod write;
 
-pub use app::{
-    Access, AccessTier, App, Host, Ingress, Lifecycle, Piece, Probes, QueueScale, Reference, Registry,
-    RegistrySku, Replication, Resource, ResourceKind, Scale, Service, Source, Storage, Template, Tier, Vault,
-    VaultSku,
-};
+pub use app::{App, Piece, Reference, Template, Tier};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use explain::{Unknown, explain};
 pub use load::{Loaded, load};
 pub use origin::{Origin, Origins};
+pub use resource::{
+    AccessTier, Lifecycle, Registry, RegistrySku, Replication, Resource, ResourceKind, Storage, Vault,
+    VaultSku,
+};
 pub use schema::schema;
-pub use units::{Cpu, Days, Memory};
+pub use service::{Access, Host, Ingress, Probes, QueueScale, Scale, Service, Source};
+pub use units::{Cpu, Days, Duration, Load, Memory, Money, Per, Size};
 pub use write::{NewApp, NewService, write_new};

@@ -53,8 +53,13 @@ pub fn load(file: &str, text: &str, environment: Option<&str>) -> Loaded {
         // What only another environment would warn about is told when working there.
         diagnostics.extend(found.into_iter().filter(|diagnostic| is_asked || diagnostic.is_error()));
         if is_asked && !diagnostics.iter().any(Diagnostic::is_error) {
-            app = build::build(place, &root, environment);
-            debug_assert!(app.is_some(), "a manifest without errors gives an App");
+            let built = build::build(place, &root, environment);
+            debug_assert!(
+                built.is_ok(),
+                "a manifest without errors gives an App: {:?}",
+                built.as_ref().err()
+            );
+            app = built.ok();
         }
     }
 

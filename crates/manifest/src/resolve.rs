@@ -1,7 +1,7 @@
 //! One environment's tree: the base, the overlay over it, and the defaults of its tier.
 
 use crate::app::Tier;
-use crate::fields::{self, Type};
+use crate::fields::{self, Default, Type};
 use crate::tree::{Layer, Node, Table, Value};
 use crate::units::{Cpu, Memory};
 
@@ -136,6 +136,7 @@ pub(crate) fn memory_of(node: &Node) -> Option<Memory> {
     Memory::parse(node.text()?).ok()
 }
 
+/// Puts in the defaults below `path`, which `kind` (a type of resource, a host) has.
 fn fill_table(table: &mut Table, path: &str, kind: Option<&str>, tier: Tier, has_port: bool) {
     for field in fields::below(path, kind) {
         let key = fields::last(field.path);
@@ -144,22 +145,27 @@ fn fill_table(table: &mut Table, path: &str, kind: Option<&str>, tier: Tier, has
             continue;
         }
         match &field.kind {
-            Type::Named(_) if field.path != "environment" => {
+            // Other environments are not part of this one.
+            Type::Named(_) if field.path == "environment" => {}
+            Type::Named(_) => {
                 let entries =
                     table.get_mut(key).and_then(Node::table_mut).into_iter().flat_map(Table::values_mut);
                 for entry in entries.filter_map(Node::table_mut) {
-                    let kind = entry.get("type").and_then(Node::text).map(str::to_owned);
-                    if path.is_empty() && key == "resource" && kind.is_none() {
+                    let own = fields::decides(field.path).map(|(word, usual)| {
+                        entry.get(word).and_then(Node::text).or(usual).map(str::to_owned)
+                    });
+                    // Without its type nobody knows the fields of a resource.
+                    if own == Some(None) {
                         continue;
                     }
-                    let has_port = key != "service" || entry.contains_key("port");
-                    fill_table(entry, &format!("{key}.*"), kind.as_deref(), tier, has_port);
+                    let own = own.flatten();
+                    let has_port = field.path != "service" || entry.contains_key("port");
+                    let below = format!("{}.*", field.path);
+                    fill_table(entry, &below, own.as_deref().or(kind), tier, has_port);
                 }
             }
             Type::Table => {
-                let has_defaults =
-                    fields::below(field.path, kind).any(|inner| inner.default.of(tier).is_some());
-                if has_defaults && !table.contains_key(key) {
+                if matches!(field.default, Default::Fields(_)) && !table.contains_key(key) {
                     let node = Node::default(Value::Table(Table::new()), None, "the defaults of its fields");
                     table.insert(key.to_owned(), node);
                 }
@@ -167,11 +173,17 @@ fn fill_table(table: &mut Table, path: &str, kind: Option<&str>, tier: Tier, has
                     fill_table(inner, field.path, kind, tier, has_port);
                 }
             }
-            _ => {
+            field_type => {
                 if let Some((literal, tier, why)) =
                     field.default.of(tier).filter(|_| !table.contains_key(key))
                 {
                     table.insert(key.to_owned(), default_node(literal, tier, why));
+                }
+                if let Type::Tables = field_type {
+                    let items = table.get_mut(key).and_then(Node::list_mut).into_iter().flatten();
+                    for item in items.filter_map(Node::table_mut) {
+                        fill_table(item, &format!("{}[]", field.path), kind, tier, has_port);
+                    }
                 }
             }
         }

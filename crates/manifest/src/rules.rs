@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::codes::{self, Code};
 use crate::regions;
 use crate::suggest;
+use crate::units::{Duration, Load, Money, Size};
 
 /// What a text must look like.
 pub(crate) struct Rule {
@@ -134,6 +135,46 @@ pub(crate) static REGION: Rule = Rule {
         fault(codes::REGION, format!("Azure has no region `{}`", short(text)), help)
     },
 };
+
+/// A span of time with its unit.
+#[allow(dead_code)]
+pub(crate) static DURATION: Rule = Rule {
+    pattern: Some("^[0-9]+[smhdw]$"),
+    length: 2..20,
+    check: |text| quantity("a span of time", Duration::parse(text)),
+};
+
+/// An amount of storage with its unit.
+#[allow(dead_code)]
+pub(crate) static SIZE: Rule = Rule {
+    pattern: Some("^[0-9]+(Mi|Gi|Ti)$"),
+    length: 3..20,
+    check: |text| quantity("an amount of storage", Size::parse(text)),
+};
+
+/// An amount of money with its currency.
+#[allow(dead_code)]
+pub(crate) static MONEY: Rule = Rule {
+    pattern: Some("^[0-9]+(\\.[0-9]{1,2})? ?[A-Z]{3}$"),
+    length: 4..30,
+    check: |text| quantity("an amount of money", Money::parse(text)),
+};
+
+/// How often something happens.
+#[allow(dead_code)]
+pub(crate) static LOAD: Rule = Rule {
+    pattern: Some("^[0-9]+(\\.[0-9]+)?[kM]?/(second|minute|hour|day|month)$"),
+    length: 3..30,
+    check: |text| quantity("a load", Load::parse(text)),
+};
+
+#[allow(dead_code)]
+fn quantity<T>(what: &str, read: Result<T, String>) -> Result<(), Fault> {
+    match read {
+        Ok(_) => Ok(()),
+        Err(help) => fault(codes::NO_UNIT, format!("this is not {what} that can be read"), help),
+    }
+}
 
 /// The placeholders of a naming pattern.
 pub(crate) const PLACEHOLDERS: &[&str] = &["type", "app", "env", "region"];

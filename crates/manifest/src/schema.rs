@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Tier;
 use crate::fields::{self, Default, Field, Type};
-use crate::kinds;
+use crate::resource as types;
 use crate::rules::Rule;
 use crate::tree;
 
@@ -48,7 +48,7 @@ fn overlay() -> Map<String, Value> {
 
 /// One table per type of resource.
 fn resources(required: bool) -> Vec<Value> {
-    let variants = kinds::KINDS.iter().map(|kind| {
+    let variants = types::KINDS.iter().map(|kind| {
         let mut all = properties("resource.*", Some(kind.name), false);
         let word = json!({ "const": kind.name, "description": kind.doc });
         all.insert("type".into(), word);
@@ -166,7 +166,7 @@ fn text(rule: &Rule) -> Map<String, Value> {
 fn describe(field: &Field) -> String {
     match &field.default {
         Default::Required => field.doc.to_owned(),
-        Default::Absent(meaning) => format!("{} Left out: {meaning}.", field.doc),
+        Default::Absent(meaning) | Default::Fields(meaning) => format!("{} Left out: {meaning}.", field.doc),
         Default::Same(value, why) => format!("{} Default: {value} ({why}).", field.doc),
         Default::Tiers(values, why) => {
             let values: Vec<String> =

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::app::Access;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::fields::{self, Choices, Type};
-use crate::kinds;
+use crate::resource as types;
 use crate::rules::{self, Fault, Rule};
+use crate::service::{Access, Host};
 use crate::suggest;
 use crate::template;
 use crate::tree::{Node, Table, Value};
@@ -18,29 +18,35 @@ use crate::units::{Cpu, Days, Memory};
 
 /// Checks the base and every environment's overlay.
 pub(crate) fn check(place: Place<'_>, root: &mut Table) -> Vec<Diagnostic> {
-    let mut shape = Shape { place, kinds: kinds_of(root), found: Vec::new() };
+    let (kinds, hosts) = (deciding(root, "resource"), deciding(root, "service"));
+    let mut shape = Shape { place, kinds, hosts, found: Vec::new() };
     shape.table(root, "", None);
     shape.found
 }
 
-/// The types of all resources: the base's, or the overlay's where the base has none.
-fn kinds_of(root: &Table) -> BTreeMap<String, String> {
+/// What decides the fields of each entry of `named`, by name: the base's word, or the overlay's where the base has
+/// none.
+fn deciding(root: &Table, named: &str) -> BTreeMap<String, String> {
+    let Some((key, usual)) = fields::decides(named) else { return BTreeMap::new() };
     let overlays = root.get("environment").and_then(Node::table).into_iter().flat_map(|t| t.values());
     let layers = std::iter::once(root).chain(overlays.filter_map(Node::table));
-    let mut kinds = BTreeMap::new();
-    for layer in layers {
-        for (name, node) in layer.get("resource").and_then(Node::table).into_iter().flatten() {
-            if let Some(kind) = node.table().and_then(|resource| resource.get("type")).and_then(Node::text) {
-                kinds.entry(name.clone()).or_insert_with(|| kind.to_owned());
-            }
-        }
+    let entries: Vec<(&String, &Node)> =
+        layers.filter_map(|layer| layer.get(named)?.table()).flatten().collect();
+    let said = entries.iter().filter_map(|(name, node)| Some((*name, node.table()?.get(key)?.text()?)));
+    let usual = entries.iter().filter_map(|(name, node)| node.table().and(usual).map(|usual| (*name, usual)));
+    let mut words = BTreeMap::new();
+    for (name, word) in said.chain(usual) {
+        words.entry(name.clone()).or_insert_with(|| word.to_owned());
     }
-    kinds
+    words
 }
 
 struct Shape<'a> {
     place: Place<'a>,
+    /// The types of resources.
     kinds: BTreeMap<String, String>,
+    /// The hosts of services.
+    hosts: BTreeMap<String, String>,
     found: Vec<Diagnostic>,
 }
 
@@ -78,9 +84,9 @@ impl Shape<'_> {
             };
             match (known.filter(|_| plain), kind) {
                 (Some(field), _) => {
-                    let undecided = matches!(kind, Some(Kind::Unknown)) && field.of.is_some();
+                    let undecided = matches!(kind, Some(Kind::Unknown)) && !field.of.is_empty();
                     if !undecided {
-                        self.value(node, &field.kind, field.path, shown(field.path));
+                        self.value(node, &field.kind, field.path, shown(field.path), kind);
                     }
                     true
                 }
@@ -93,18 +99,25 @@ impl Shape<'_> {
             }
         });
         for (key, node) in meant {
-            self.take_for(table, key, node, pattern);
+            self.take_for(table, key, node, pattern, kind);
         }
     }
 
     /// A misspelt key is taken for the one it was meant to be: this one is not called missing as well, and what
     /// stands in a misspelt table is checked in the same go.
-    fn take_for(&mut self, table: &mut Table, key: &str, mut node: Node, pattern: &str) {
+    fn take_for(
+        &mut self,
+        table: &mut Table,
+        key: &str,
+        mut node: Node,
+        pattern: &str,
+        kind: Option<Kind<'_>>,
+    ) {
         let field = fields::at(&overlaid(&fields::join(pattern, key)), None);
         let field = field.filter(|field| matches!(field.kind, Type::Table | Type::Named(_) | Type::Map(..)));
         let field = field.filter(|_| node.table().is_some());
         match field {
-            Some(field) => self.value(&mut node, &field.kind, field.path, shown(field.path)),
+            Some(field) => self.value(&mut node, &field.kind, field.path, shown(field.path), kind),
             None => node.value = Value::Broken,
         }
         match (table.get_mut(key), node.value) {
@@ -120,34 +133,34 @@ impl Shape<'_> {
         }
     }
 
-    /// A value, which messages call `name`.
-    fn value(&mut self, node: &mut Node, kind: &Type, path: &str, name: &str) {
+    /// A value, which messages call `name`; `of` is the type of resource, or the host, that it belongs to.
+    fn value(&mut self, node: &mut Node, kind: &Type, path: &str, name: &str, of: Option<Kind<'_>>) {
         if matches!(node.value, Value::Broken) {
             return;
         }
         let before = self.found.len();
         match (kind, &mut node.value) {
-            (Type::Table, Value::Table(table)) => return self.table(table, path, None),
-            (Type::Named(rule), Value::Table(table)) => return self.named(table, rule, path),
+            (Type::Table, Value::Table(table)) => return self.table(table, path, of),
+            (Type::Named(rule), Value::Table(table)) => return self.named(table, rule, path, of),
             (Type::Map(rule, inner), Value::Table(table)) => {
                 for (key, node) in table {
                     self.key(key, node, rule);
                     if path == "service.*.uses" && self.no_access(key, node) {
                         continue;
                     }
-                    self.value(node, inner, path, &format!("{name}.{}", rules::short(key)));
+                    self.value(node, inner, path, &format!("{name}.{}", rules::short(key)), of);
                 }
                 return;
             }
             (Type::List(inner), Value::List(items)) => {
-                return items.iter_mut().for_each(|item| self.value(item, inner, path, name));
+                return items.iter_mut().for_each(|item| self.value(item, inner, path, name, of));
             }
             (Type::Tables, Value::List(items)) => {
                 for item in items {
                     match &mut item.value {
                         Value::Table(table) => {
                             let before = self.count(codes::UNKNOWN_KEY);
-                            self.table(table, &format!("{path}[]"), None);
+                            self.table(table, &format!("{path}[]"), of);
                             // Whether the rest makes sense depends on what the misspelt key was meant to say.
                             if self.count(codes::UNKNOWN_KEY) > before {
                                 item.value = Value::Broken;
@@ -223,35 +236,46 @@ impl Shape<'_> {
     }
 
     /// A table of the user's own names.
-    fn named(&mut self, table: &mut Table, rule: &'static Rule, path: &str) {
+    fn named(&mut self, table: &mut Table, rule: &'static Rule, path: &str, of: Option<Kind<'_>>) {
         for (name, node) in table {
             self.key(name, node, rule);
             if matches!(node.value, Value::Broken) {
                 continue;
             }
             let child = format!("{path}.*");
-            let kind = (path == "resource").then(|| self.kinds.get(name).cloned());
             let Value::Table(fields) = &mut node.value else {
                 let help = format!("write `[{path}.{}]` and its fields below", rules::short(name));
                 self.wrong_type(node, "a table", &format!("{path}.{}", rules::short(name)), Some(help));
                 node.value = Value::Broken;
                 continue;
             };
-            match kind {
-                None => self.table(fields, &child, None),
-                // A type that this version does not carry is said once, at the word; its fields are unknown here.
-                Some(Some(kind)) if kinds::LATER.contains(&kind.as_str()) => {
-                    if let Some(word) = fields.get_mut("type") {
-                        let field =
-                            fields::at("resource.*.type", None).expect("a row of the table of fields");
-                        self.value(word, &field.kind, field.path, "type");
+            match path {
+                "resource" => {
+                    let kind = self.kinds.get(name).cloned();
+                    match kind.as_deref() {
+                        // A type that this version does not carry is said once, at the word; its fields are
+                        // unknown here.
+                        Some(kind) if types::LATER.contains(&kind) => {
+                            if let Some(word) = fields.get_mut("type") {
+                                let field = fields::at("resource.*.type", None)
+                                    .expect("a row of the table of fields");
+                                self.value(word, &field.kind, field.path, "type", None);
+                            }
+                            node.value = Value::Broken;
+                        }
+                        Some(kind) if types::of(kind).is_some() => {
+                            self.table(fields, &child, Some(Kind::Known(kind)));
+                        }
+                        _ => self.table(fields, &child, Some(Kind::Unknown)),
                     }
-                    node.value = Value::Broken;
                 }
-                Some(Some(kind)) if kinds::of(&kind).is_some() => {
-                    self.table(fields, &child, Some(Kind::Known(&kind)));
+                "service" => {
+                    let usual = fields::decides("service").and_then(|(_, usual)| usual);
+                    let host = self.hosts.get(name).cloned();
+                    let host = host.as_deref().or(usual).and_then(Host::from_word).map(Host::as_str);
+                    self.table(fields, &child, Some(host.map_or(Kind::Unknown, Kind::Known)));
                 }
-                Some(_) => self.table(fields, &child, Some(Kind::Unknown)),
+                _ => self.table(fields, &child, of),
             }
         }
     }
@@ -290,7 +314,7 @@ impl Shape<'_> {
     /// Reports a word of `uses` that no resource knows, with the words of this one.
     fn no_access(&mut self, resource: &str, node: &mut Node) -> bool {
         let Some(word) = node.text() else { return false };
-        let kind = self.kinds.get(resource).and_then(|kind| kinds::of(kind));
+        let kind = self.kinds.get(resource).and_then(|kind| types::of(kind));
         let Some(kind) = kind.filter(|_| Access::from_word(word).is_none()) else { return false };
         let message = format!("a {} has no access \"{}\"", kind.name, rules::short(word));
         let words = kind.access.iter().map(|(access, _)| access.as_str());
@@ -415,11 +439,15 @@ impl Shape<'_> {
             Some(Kind::Known(kind)) => Some(kind),
             _ => None,
         };
-        let message = match (pattern, of) {
-            ("", _) => format!("the manifest has no key `{}`", rules::short(key)),
-            (_, Some(kind)) => format!("a {kind} has no key `{}`", rules::short(key)),
-            (pattern, None) => format!("{} has no key `{}`", noun(pattern), rules::short(key)),
+        let known = fields::at(&fields::join(pattern, key), None);
+        let other_host = pattern.starts_with("service.*") && known.is_some_and(|field| !field.of.is_empty());
+        let whose = match (pattern, of) {
+            ("", _) => "the manifest".to_owned(),
+            ("resource.*", Some(kind)) => format!("a {kind}"),
+            (_, Some(host)) if other_host => format!("a service on {host}"),
+            (pattern, _) => noun(pattern),
         };
+        let message = format!("{whose} has no key `{}`", rules::short(key));
         let meant = meant(key, pattern, of);
         let help =
             meant.map(|meant| format!("did you mean `{meant}`?")).or_else(|| unknown_help(key, pattern, of));
@@ -469,9 +497,7 @@ const SYNONYMS: &[(&str, &str, &str)] = &[
 /// The keys that a table may have.
 fn siblings(pattern: &str, kind: Option<&str>) -> Vec<&'static str> {
     let overlaid = if pattern == "environment.*" { fields::OVERLAID } else { &[] };
-    let own = fields::FIELDS.iter().filter(|f| {
-        fields::parent(f.path) == pattern && f.of.is_none_or(|of| kind.is_none_or(|kind| kind == of))
-    });
+    let own = fields::all().filter(|f| fields::parent(f.path) == pattern && f.is_of(kind));
     own.map(|field| fields::last(field.path)).chain(overlaid.iter().copied()).collect()
 }
 
@@ -491,20 +517,27 @@ fn unknown_help(key: &str, pattern: &str, kind: Option<&str>) -> Option<String> 
         return Some("the application has the same name in every environment".to_owned());
     }
     // The same key somewhere else: `min` belongs to `scale`, `containers` to another type.
-    let elsewhere = fields::FIELDS.iter().find(|field| {
+    let elsewhere = fields::all().find(|field| {
         fields::last(field.path) == key
             && (fields::parent(field.path).starts_with(pattern)
                 || pattern.starts_with(fields::parent(field.path)))
     });
     if let Some(field) = elsewhere {
         return Some(match (field.of, fields::parent(field.path)) {
-            (Some(of), _) if kind.is_some() => format!("`{key}` is a field of a {of}"),
+            ([_, ..], parent) if kind.is_some() && parent.starts_with("service.*") => {
+                format!("`{key}` is for services on {}", suggest::enumerate(&quoted(field.of), "and"))
+            }
+            ([of, ..], _) if kind.is_some() => format!("`{key}` is a field of a {of}"),
             (_, "") => format!("`{key}` belongs to the top of the file, before the first `[table]`"),
             (_, parent) => format!("`{key}` belongs to `{}`", shown(parent)),
         });
     }
     let keys: Vec<String> = siblings(pattern, kind).iter().map(|key| format!("`{key}`")).collect();
     (!keys.is_empty()).then(|| format!("there are {}", suggest::enumerate(&keys, "and")))
+}
+
+fn quoted(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| format!("`{word}`")).collect()
 }
 
 /// What a table of the manifest is, in words.

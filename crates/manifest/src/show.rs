@@ -78,7 +78,7 @@ fn split(path: &str) -> (&str, &str) {
 /// Where a value belongs: its table, then the place of its field.
 fn order(path: &str) -> (usize, String, usize, String) {
     let (table, _) = split(path);
-    let place = |pattern: &str| fields::FIELDS.iter().position(|field| field.path == pattern);
+    let place = |pattern: &str| fields::all().position(|field| field.path == pattern);
     let mut segments: Vec<&str> = path.split('.').collect();
     if !table.is_empty() && segments.len() > 1 && segments[0] != "tags" {
         segments[1] = "*";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_manifest::{Ingress, Piece, Reference, ResourceKind, Scale, Service, Source, Template};
+use landfall_manifest::{Ingress, Scale, Service, Source};
 
 use crate::address::Address;
 use crate::body::{Body, Object, object};
@@ -11,7 +11,7 @@ use crate::expression::Expression;
 use crate::name;
 use crate::resource::{CONTAINER_APP, Resource};
 use crate::services::container_environment::{self, CONSUMPTION, default_domain};
-use crate::services::{Draft, identity, registry, role_assignment, set, storage, vault};
+use crate::services::{Draft, env, identity, registry, role_assignment, set};
 
 /// The address of a service's app.
 pub fn address(service: &str) -> Address {
@@ -141,7 +141,7 @@ fn template(draft: &mut Draft<'_>, name: &str, service: &Service) -> Body {
         ("name", name.into()),
         ("image", image),
         ("command", command.into()),
-        ("env", env(draft, name, service)),
+        ("env", variables(draft, name, service)),
         (
             "resources",
             object([("cpu", cpu(service.cpu.millicores)), ("memory", service.memory.to_string().into())]),
@@ -165,117 +165,14 @@ fn cpu(millicores: u32) -> Body {
     }
 }
 
-/// What a container finds in its environment: first what Landfall sets, then the user's, which wins.
-fn env(draft: &mut Draft<'_>, name: &str, service: &Service) -> Body {
-    let mut values = Object::new();
-    if let Some(port) = service.port {
-        values.insert("PORT", port.to_string());
-    }
-    values.insert("AZURE_CLIENT_ID", identity::client_id(name));
-    for resource in service.uses.keys() {
-        for (variable, value) in connection(draft, resource) {
-            values.insert(variable, value);
-        }
-    }
-    for (variable, template) in &service.env {
-        values.insert(variable.as_str(), filled(draft, name, template));
-    }
-    for variable in service.secrets.keys() {
-        values.remove(variable);
-    }
-    let plain = values.iter().map(|(name, value)| object([("name", name.into()), ("value", value.clone())]));
+/// What a container finds in its environment: plain values, then references to the app's secrets.
+fn variables(draft: &mut Draft<'_>, name: &str, service: &Service) -> Body {
+    let plain = env::plain(draft, name, service);
+    let plain = plain.iter().map(|(name, value)| object([("name", name.into()), ("value", value.clone())]));
     let secret = service.secrets.iter().map(|(variable, secret)| {
         object([("name", variable.as_str().into()), ("secretRef", secret_name(secret).into())])
     });
     Body::Array(plain.chain(secret).collect())
-}
-
-/// The variables by which a service finds a resource it uses: `STORE_ENDPOINT` for `[resource.store]`.
-fn connection(draft: &Draft<'_>, resource: &str) -> Vec<(String, Body)> {
-    let prefix = resource.to_uppercase().replace('-', "_");
-    match draft.app.resources.get(resource).map(|resource| &resource.kind) {
-        Some(ResourceKind::Vault(_)) => {
-            vec![(format!("{prefix}_URI"), vault::uri(&vault::address(resource)))]
-        }
-        Some(ResourceKind::Registry(_)) => {
-            vec![(format!("{prefix}_SERVER"), registry::server(&registry::address(resource)))]
-        }
-        Some(ResourceKind::Storage(_)) => {
-            vec![(format!("{prefix}_ENDPOINT"), storage::endpoint(&storage::address(resource)))]
-        }
-        None => Vec::new(),
-    }
-}
-
-/// A template with its references filled in, as far as anything is known.
-fn filled(draft: &mut Draft<'_>, service: &str, template: &Template) -> Body {
-    let mut pieces: Vec<Body> = Vec::new();
-    for piece in &template.0 {
-        let piece = match piece {
-            Piece::Text(text) => Body::from(text.as_str()),
-            Piece::Reference(reference) => match referred(draft, reference) {
-                Some(value) => value,
-                None => {
-                    draft.problem(
-                        codes::REFERS_TO_NOTHING,
-                        format!("service.{service}.env"),
-                        format!("`{reference}` refers to nothing"),
-                        None,
-                    );
-                    continue;
-                }
-            },
-        };
-        // Neighbouring texts become one, so that a template without expressions is a plain string.
-        match (pieces.last_mut(), piece) {
-            (Some(Body::String(before)), Body::String(text)) => before.push_str(&text),
-            (_, Body::Expression(Expression::Concat { of })) => pieces.extend(of),
-            (_, piece) => pieces.push(piece),
-        }
-    }
-    match pieces.len() {
-        0 => "".into(),
-        1 => pieces.remove(0),
-        _ => Expression::Concat { of: pieces }.into(),
-    }
-}
-
-fn referred(draft: &Draft<'_>, reference: &Reference) -> Option<Body> {
-    match reference {
-        Reference::App => Some(draft.app.name.as_str().into()),
-        Reference::Environment => Some(draft.app.environment.as_str().into()),
-        Reference::Region => Some(draft.region.name.into()),
-        Reference::ServiceUrl { service } => url(draft, service),
-        Reference::ResourceAttribute { resource, attribute } => {
-            let kind = &draft.app.resources.get(resource)?.kind;
-            let address = match kind {
-                ResourceKind::Vault(_) => vault::address(resource),
-                ResourceKind::Registry(_) => registry::address(resource),
-                ResourceKind::Storage(_) => storage::address(resource),
-            };
-            match (kind, attribute.as_str()) {
-                (_, "name") => Some(draft.earlier(&address).name.as_str().into()),
-                (_, "id") => Some(Expression::id(&address).into()),
-                (_, "region") => Some(draft.region.name.into()),
-                (ResourceKind::Vault(_), "uri") => Some(vault::uri(&address)),
-                (ResourceKind::Registry(_), "server") => Some(registry::server(&address)),
-                (ResourceKind::Storage(_), "endpoint") => Some(storage::endpoint(&address)),
-                _ => None,
-            }
-        }
-    }
-}
-
-/// Where a service is reached. By the environment's domain and not by the app's own answer, so that two
-/// services may know each other's.
-fn url(draft: &Draft<'_>, service: &str) -> Option<Body> {
-    let ingress = draft.app.services.get(service)?.ingress.as_ref()?;
-    let name = draft.name(&name::CONTAINER_APP, Some(service));
-    let host = match ingress.public {
-        true => format!("https://{name}."),
-        false => format!("https://{name}.internal."),
-    };
-    Some(Expression::Concat { of: vec![host.into(), default_domain()] }.into())
 }
 
 /// Start-up, readiness and liveness, by HTTP where the manifest names a path, else by connecting to the port.
@@ -333,4 +230,16 @@ fn scale(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Body {
         ("maxReplicas", scale.max.into()),
         ("rules", (!rules.is_empty()).then_some(rules).into()),
     ])
+}
+
+/// Where a service is reached. By the environment's domain and not by the app's own answer, so that two
+/// services may know each other's.
+pub(super) fn url(draft: &Draft<'_>, service: &str) -> Option<Body> {
+    let ingress = draft.app.services.get(service)?.ingress.as_ref()?;
+    let name = draft.name(&name::CONTAINER_APP, Some(service));
+    let host = match ingress.public {
+        true => format!("https://{name}."),
+        false => format!("https://{name}.internal."),
+    };
+    Some(Expression::Concat { of: vec![host.into(), default_domain()] }.into())
 }

@@ -5,7 +5,9 @@
 
 pub mod container_app;
 pub mod container_environment;
+mod env;
 pub mod identity;
+pub mod network;
 pub mod registry;
 pub mod resource_group;
 pub mod role_assignment;
@@ -13,12 +15,13 @@ pub mod storage;
 pub mod vault;
 pub mod workspace;
 
-use landfall_manifest::{App, Code, ResourceKind, Source};
+use landfall_manifest::{Access, App, Code, ResourceKind, Source};
 
 use crate::address::Address;
 use crate::body::{Body, Object, object};
 use crate::name::{self, Names, Rule};
 use crate::resource::Resource;
+use crate::role::Role;
 use crate::{Blueprint, NO_SUBSCRIPTION, Problem, Resources, TAG_APP, TAG_ENV, codes, region};
 
 /// Writes the resources of one Azure service into a draft.
@@ -36,6 +39,38 @@ pub const SERVICES: &[Add] = &[
     container_environment::add,
     container_app::add,
 ];
+
+/// What the services of an application ask of a type of resource.
+pub struct Offer {
+    /// The address of the ARM resource that stands for it, by its name in the manifest.
+    pub address: fn(&str) -> Address,
+    /// What `${resource.NAME.ATTRIBUTE}` is; every type has `name`, `id` and `region` besides.
+    pub attribute: fn(&Draft<'_>, &str, &str) -> Option<Body>,
+    /// The variables by which a service that uses it finds it, each without the resource's name in front:
+    /// `ENDPOINT` becomes `STORE_ENDPOINT` for `[resource.store]`.
+    pub connection: fn(&Draft<'_>, &str) -> Vec<(&'static str, Body)>,
+    /// The least role that allows an access; none when the type does not know the access.
+    pub role: fn(Access) -> Option<&'static Role>,
+    /// By what it can be reached from inside a virtual network; empty when by nothing.
+    pub private: &'static [PrivateLink],
+}
+
+/// A part of a resource that a private endpoint can lead to.
+pub struct PrivateLink {
+    /// Azure's word for the part, the endpoint's `groupIds`.
+    pub group: &'static str,
+    /// The private DNS zone that its name is looked up in.
+    pub zone: &'static str,
+}
+
+/// What a type of resource offers.
+pub fn offer(kind: &ResourceKind) -> &'static Offer {
+    match kind {
+        ResourceKind::Vault(_) => &vault::OFFER,
+        ResourceKind::Registry(_) => &registry::OFFER,
+        ResourceKind::Storage(_) => &storage::OFFER,
+    }
+}
 
 /// The blueprint of an App, or everything that stands in its way.
 pub(crate) fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
@@ -184,6 +219,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What a declared resource offers, by its name in the manifest.
+    pub fn offer(&self, resource: &str) -> Option<&'static Offer> {
+        Some(offer(&self.app.resources.get(resource)?.kind))
+    }
+
+    /// What `publicNetworkAccess` says of a resource that has private endpoints in a private network.
+    pub fn public_access(&self) -> Body {
+        if network::is_private(self) { "Disabled" } else { "Enabled" }.into()
+    }
+
     /// Where in the manifest a resource comes from.
     pub fn resource_path(&self, resource: &str) -> String {
         match self.app.resources.contains_key(resource) {
@@ -304,5 +349,34 @@ pub(crate) fn child(
 pub(crate) fn set(resource: &mut Resource, key: &str, value: Body) {
     if let Body::Object(body) = &mut resource.body {
         body.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_manifest::resource::KINDS;
+
+    use super::*;
+
+    #[test]
+    fn every_type_offers_what_the_manifest_says_of_it() {
+        for kind in KINDS {
+            let text =
+                format!("app = \"hello\"\nregion = \"westeurope\"\n[resource.x]\ntype = \"{}\"\n", kind.name);
+            let loaded = landfall_manifest::load("landfall.toml", &text, None);
+            let app = loaded.app.unwrap_or_else(|| panic!("{text}{:#?}", loaded.diagnostics));
+            let offer = offer(&app.resources["x"].kind);
+            for access in Access::ALL {
+                let said = kind.access.iter().any(|(there, _)| *there == access);
+                assert_eq!((offer.role)(access).is_some(), said, "{} {access}", kind.name);
+            }
+            let mut draft = Draft::new(&app, region::find("westeurope").expect("a region of Azure"));
+            SERVICES.iter().for_each(|add| add(&mut draft));
+            assert!(draft.problems.is_empty(), "{:?}", draft.problems);
+            let own = kind.attributes.iter().filter(|(name, _)| !["name", "id", "region"].contains(name));
+            for (attribute, _) in own {
+                assert!((offer.attribute)(&draft, "x", attribute).is_some(), "{} {attribute}", kind.name);
+            }
+        }
     }
 }

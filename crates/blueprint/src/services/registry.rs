@@ -1,15 +1,32 @@
 //! Container registries: where images are pushed to and pulled from.
 
-use landfall_manifest::{Registry, RegistrySku, ResourceKind, Tier};
+use landfall_manifest::{Access, Registry, RegistrySku, ResourceKind, Tier};
 
 use crate::address::Address;
 use crate::body::{Body, object};
 use crate::expression::Expression;
 use crate::name;
-use crate::services::{Draft, set};
+use crate::role;
+use crate::services::{Draft, Offer, PrivateLink, set};
 
 /// The ARM type.
 pub const TYPE: &str = "Microsoft.ContainerRegistry/registries";
+
+/// What others ask of a registry.
+pub(super) const OFFER: Offer = Offer {
+    address,
+    attribute: |_, name, attribute| match attribute {
+        "server" => Some(server(&address(name))),
+        _ => None,
+    },
+    connection: |_, name| vec![("SERVER", server(&address(name)))],
+    role: |access| match access {
+        Access::Pull => Some(&role::ACR_PULL),
+        Access::Push => Some(&role::ACR_PUSH),
+        _ => None,
+    },
+    private: &[PrivateLink { group: "registry", zone: "privatelink.azurecr.io" }],
+};
 
 /// The address of a registry, by its name in the manifest; `main` when nobody declared one.
 pub fn address(name: &str) -> Address {
@@ -65,7 +82,7 @@ fn push(draft: &mut Draft<'_>, name: &str, registry: &Registry) {
         ("adminUserEnabled", false.into()),
         // Basic does not know the setting; there it is always off.
         ("anonymousPullEnabled", (registry.sku != RegistrySku::Basic).then_some(false).into()),
-        ("publicNetworkAccess", "Enabled".into()),
+        ("publicNetworkAccess", draft.public_access()),
         // AcrPull on the whole registry is what the services get; the other mode does not honour it.
         ("roleAssignmentMode", "LegacyRegistryPermissions".into()),
     ]);

@@ -5,20 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use landfall_manifest::{Access, ResourceKind, Service, Source};
+use landfall_manifest::{Access, Service, Source};
 
 use crate::address::Address;
 use crate::body::object;
 use crate::resource::{ROLE_ASSIGNMENT, Resource};
 use crate::role::{self, Role, assignment_name, definition_id};
-use crate::services::{Draft, identity, registry, storage, vault};
+use crate::services::{Draft, identity};
 
 /// The address of the role by which a service uses a resource: `web.store` for a declared one, `web.registry`
 /// for the one that nobody declared, since there may be an undeclared vault as well.
 pub fn address(draft: &Draft<'_>, service: &str, target: &Address) -> Address {
     let declared = &draft.app.resources;
     // A declared vault may have the name of the registry that nobody declared: `main`.
-    let is_declared = declared.get(target.name()).is_some_and(|resource| of_kind(&resource.kind, target));
+    let is_declared =
+        draft.offer(target.name()).is_some_and(|offer| (offer.address)(target.name()) == *target);
     let target = match (is_declared, declared.contains_key(target.kind())) {
         (true, _) => target.name(),
         (false, false) => target.kind(),
@@ -54,20 +55,8 @@ pub struct Granted {
 }
 
 fn used(draft: &Draft<'_>, resource: &str, access: Access) -> Option<(Address, &'static Role)> {
-    let kind = &draft.app.resources.get(resource)?.kind;
-    Some((address_of(kind, resource), role::of(kind, access)?))
-}
-
-fn address_of(kind: &ResourceKind, resource: &str) -> Address {
-    match kind {
-        ResourceKind::Vault(_) => vault::address(resource),
-        ResourceKind::Registry(_) => registry::address(resource),
-        ResourceKind::Storage(_) => storage::address(resource),
-    }
-}
-
-fn of_kind(kind: &ResourceKind, target: &Address) -> bool {
-    address_of(kind, target.name()) == *target
+    let offer = draft.offer(resource)?;
+    Some(((offer.address)(resource), (offer.role)(access)?))
 }
 
 /// AcrPush can pull, so it takes the place of AcrPull; no other two roles meet at one resource.

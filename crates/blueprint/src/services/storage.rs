@@ -1,17 +1,34 @@
 //! Storage accounts: blob containers, what is kept of deleted blobs, and how blobs age.
 
-use landfall_manifest::{Lifecycle, ResourceKind, Storage};
+use landfall_manifest::{Access, Lifecycle, ResourceKind, Storage};
 
 use crate::address::Address;
 use crate::body::{Body, object};
 use crate::expression::Expression;
 use crate::name;
 use crate::resource::Resource;
-use crate::services::{Draft, child, set};
+use crate::role;
+use crate::services::{Draft, Offer, PrivateLink, child, set};
 
 /// The ARM type of the account.
 pub const TYPE: &str = "Microsoft.Storage/storageAccounts";
 const API_VERSION: &str = "2026-04-01";
+
+/// What others ask of an account.
+pub(super) const OFFER: Offer = Offer {
+    address,
+    attribute: |_, name, attribute| match attribute {
+        "endpoint" => Some(endpoint(&address(name))),
+        _ => None,
+    },
+    connection: |_, name| vec![("ENDPOINT", endpoint(&address(name)))],
+    role: |access| match access {
+        Access::Read => Some(&role::BLOB_READER),
+        Access::Write => Some(&role::BLOB_CONTRIBUTOR),
+        _ => None,
+    },
+    private: &[PrivateLink { group: "blob", zone: "privatelink.blob.core.windows.net" }],
+};
 
 /// The address of an account, by its name in the manifest.
 pub fn address(name: &str) -> Address {
@@ -57,7 +74,7 @@ fn account(draft: &mut Draft<'_>, name: &str, storage: &Storage) -> Resource {
         ("allowSharedKeyAccess", false.into()),
         ("defaultToOAuthAuthentication", true.into()),
         ("minimumTlsVersion", "TLS1_2".into()),
-        ("publicNetworkAccess", "Enabled".into()),
+        ("publicNetworkAccess", draft.public_access()),
         ("supportsHttpsTrafficOnly", true.into()),
     ]);
     set(&mut account, "properties", properties);

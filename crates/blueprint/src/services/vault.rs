@@ -1,15 +1,31 @@
 //! Key vaults: where secrets live.
 
-use landfall_manifest::{Days, ResourceKind, Tier, Vault, VaultSku};
+use landfall_manifest::{Access, Days, ResourceKind, Tier, Vault, VaultSku};
 
 use crate::address::Address;
 use crate::body::{Body, object};
 use crate::expression::Expression;
 use crate::name;
-use crate::services::{Draft, set};
+use crate::role;
+use crate::services::{Draft, Offer, PrivateLink, set};
 
 /// The ARM type.
 pub const TYPE: &str = "Microsoft.KeyVault/vaults";
+
+/// What others ask of a vault.
+pub(super) const OFFER: Offer = Offer {
+    address,
+    attribute: |_, name, attribute| match attribute {
+        "uri" => Some(uri(&address(name))),
+        _ => None,
+    },
+    connection: |_, name| vec![("URI", uri(&address(name)))],
+    role: |access| match access {
+        Access::Read => Some(&role::SECRETS_USER),
+        _ => None,
+    },
+    private: &[PrivateLink { group: "vault", zone: "privatelink.vaultcore.azure.net" }],
+};
 
 /// The address of a vault, by its name in the manifest; `main` when nobody declared one.
 pub fn address(name: &str) -> Address {
@@ -67,7 +83,7 @@ fn push(draft: &mut Draft<'_>, name: &str, vault: &Vault) {
         ("softDeleteRetentionInDays", vault.soft_delete.0.into()),
         // Azure takes `true` or nothing: `false` is refused, since it cannot be turned off.
         ("enablePurgeProtection", vault.purge_protection.then_some(true).into()),
-        ("publicNetworkAccess", "Enabled".into()),
+        ("publicNetworkAccess", draft.public_access()),
     ]);
     set(&mut resource, "properties", properties);
     resource.holds_data = true;

@@ -1,0 +1,194 @@
+//! `[service.NAME]`: what runs.
+//!
+//! In reading order: the nouns; [`fields`], their rows in the table of fields; [`check`], what the parts of a service
+//! say about each other and about what else the manifest has.
+
+pub(crate) mod check;
+pub(crate) mod fields;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::Template;
+use crate::units::{Cpu, Memory};
+
+/// Something that runs.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Service {
+    /// What it runs on.
+    pub host: Host,
+    /// What it is made from.
+    pub source: Source,
+    /// The port it listens on; `None` for a worker, which has no ingress either.
+    pub port: Option<u16>,
+    /// The command to start, when the image's own is not wanted.
+    pub command: Option<Vec<String>>,
+    /// Processor share of one replica.
+    pub cpu: Cpu,
+    /// Memory of one replica.
+    pub memory: Memory,
+    /// How many replicas, and what makes them more.
+    pub scale: Scale,
+    /// HTTP paths that tell how it is.
+    #[serde(default)]
+    pub probes: Probes,
+    /// How it is reached; `Some` exactly when there is a port.
+    pub ingress: Option<Ingress>,
+    /// The resources it reaches, by name, and what it may do there.
+    #[serde(default)]
+    pub uses: BTreeMap<String, Access>,
+    /// Environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, Template>,
+    /// Environment variables (keys) whose values are Key Vault secrets (values: the secrets' names).
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// Exactly one instance, ever; `scale` is then 1 to 1.
+    pub singleton: bool,
+}
+
+/// What a service runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Host {
+    /// Azure Container Apps.
+    ContainerApps,
+}
+
+impl Host {
+    /// All of them.
+    pub const ALL: [Host; 1] = [Host::ContainerApps];
+
+    /// The word the manifest uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Host::ContainerApps => "container-apps",
+        }
+    }
+
+    /// The host of that word.
+    pub fn from_word(word: &str) -> Option<Host> {
+        Host::ALL.into_iter().find(|host| host.as_str() == word)
+    }
+}
+
+/// What a service is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A folder, relative to the manifest's, that Landfall builds.
+    Folder(String),
+    /// An image that exists: `registry/repository:tag` or `…@sha256:…`.
+    Image(String),
+}
+
+/// How many replicas run, and what makes them more.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Scale {
+    /// Replicas kept even without load; 0 lets the service sleep.
+    pub min: u32,
+    /// Replicas never exceeded.
+    pub max: u32,
+    /// Concurrent requests of one replica before another starts; only with a port.
+    pub http: Option<u32>,
+    /// Processor use, in percent, above which another replica starts.
+    pub cpu: Option<u8>,
+    /// Memory use, in percent, above which another replica starts.
+    pub memory: Option<u8>,
+    /// Waiting messages that make replicas start.
+    pub queue: Option<QueueScale>,
+}
+
+/// Scaling by the length of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct QueueScale {
+    /// The resource that holds the queue.
+    pub resource: String,
+    /// Waiting messages per replica.
+    pub messages: u32,
+}
+
+/// HTTP paths on the service's port; where none is given the port itself is probed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Probes {
+    /// Fails when the process must be restarted.
+    pub live: Option<String>,
+    /// Fails while the replica should get no requests.
+    pub ready: Option<String>,
+    /// Succeeds once the process has come up.
+    pub start: Option<String>,
+}
+
+/// How a service is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Ingress {
+    /// From the internet, or only from the application's own environment.
+    pub public: bool,
+    /// Host names of the user's own.
+    pub domains: Vec<String>,
+    /// Address ranges let in; empty: all.
+    pub allow: Vec<String>,
+    /// Origins that browsers may call from; empty: no CORS headers.
+    pub cors: Vec<String>,
+    /// Whether a client keeps its replica.
+    pub affinity: bool,
+}
+
+/// What a service may do with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Read what is in it.
+    Read,
+    /// Read, write and delete what is in it.
+    Write,
+    /// Pull images.
+    Pull,
+    /// Pull and push images.
+    Push,
+    /// Ask it, as one asks a model.
+    Call,
+    /// Put messages into it.
+    Send,
+    /// Take messages out of it.
+    Receive,
+}
+
+impl Access {
+    /// All of them.
+    pub const ALL: [Access; 7] = [
+        Access::Read,
+        Access::Write,
+        Access::Pull,
+        Access::Push,
+        Access::Call,
+        Access::Send,
+        Access::Receive,
+    ];
+
+    /// The word the manifest uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Pull => "pull",
+            Access::Push => "push",
+            Access::Call => "call",
+            Access::Send => "send",
+            Access::Receive => "receive",
+        }
+    }
+
+    /// The access of that word.
+    pub fn from_word(word: &str) -> Option<Access> {
+        Access::ALL.into_iter().find(|access| access.as_str() == word)
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
