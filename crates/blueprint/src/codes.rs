@@ -3,7 +3,8 @@
 use landfall_manifest::Code;
 
 /// Every code, in order.
-pub const ALL: &[&Code] = &[REGION, RESERVED_WORD, FIXED_KEY, WHICH_ONE, REFERS_TO_NOTHING, NO_QUEUE];
+pub const ALL: &[&Code] =
+    &[REGION, RESERVED_WORD, FIXED_KEY, WHICH_ONE, REFERS_TO_NOTHING, NO_QUEUE, ABBREVIATION];
 
 /// The code of that number, whatever its case.
 pub fn find(id: &str) -> Option<&'static Code> {
@@ -50,6 +51,13 @@ pub const NO_QUEUE: &Code = &Code {
     id: "LF1506",
     title: "scaling by a queue that is none",
     page: "`scale.queue` counts the messages that wait in a resource with queues. Vaults, registries and storage accounts of blobs have none.",
+};
+
+/// An abbreviation that no type has.
+pub const ABBREVIATION: &Code = &Code {
+    id: "LF1507",
+    title: "an abbreviation that no type has",
+    page: "`abbreviations` says what stands for `{type}` in names, by Azure's usual abbreviation of the type: `rg` for a resource group, `kv` for a key vault, `ca` for a container app. `landfall blueprint` prints the names as they come out.",
 };
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 //!
 //! A name comes from the manifest's pattern, `{type}-{app}-{env}-{region}` unless it says otherwise, and is
 //! then made to fit the rules of its type. What belongs to one service or one declared resource carries that
-//! name after the application's: `ca-talenti-api-prod-aue`.
+//! name where the pattern has `{name}`, and after the application's otherwise: `ca-talenti-api-prod-aue`.
 //!
 //! A name that Azure wants unique in the whole world (registry, vault, storage account) ends in five
 //! characters of a hash over the subscription and the full name. Two people who deploy the same example
 //! never meet, since their subscriptions differ; one person gets the same name on every run and every machine,
 //! since nothing else is in the hash. Without a subscription the hash is over zeros: such a blueprint is for
 //! reading. A name that had to be cut gets the same kind of ending, so that two long ones stay apart.
+
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
@@ -102,6 +104,8 @@ const HASH: usize = 5;
 pub struct Names<'a> {
     /// The manifest's pattern.
     pub pattern: &'a str,
+    /// What stands for `{type}` where it is not the usual abbreviation, by that one.
+    pub abbreviations: &'a BTreeMap<String, String>,
     /// The application.
     pub app: &'a str,
     /// The environment.
@@ -115,11 +119,8 @@ pub struct Names<'a> {
 impl Names<'_> {
     /// The name by a type's rule; `part` is the service or declared resource it belongs to, if to one.
     pub fn name(&self, rule: &Rule, part: Option<&str>) -> String {
-        let app = match part {
-            Some(part) => format!("{}-{part}", self.app),
-            None => self.app.to_owned(),
-        };
-        let full = clean(&self.fill(rule, &app, part), Alphabet::Hyphens);
+        let part = part.unwrap_or_default();
+        let full = clean(&self.fill(rule, self.app, part), Alphabet::Hyphens);
         let plain = clean(&full, rule.alphabet);
         if !rule.global && (rule.min..=rule.max).contains(&plain.len()) {
             return plain;
@@ -132,24 +133,35 @@ impl Names<'_> {
             Alphabet::Hyphens => format!("-{hash}"),
             Alphabet::Plain => hash,
         };
-        // The application's part gives way first: type, environment and region say more in few letters.
+        // The names of one's own give way first, the part's before the application's: type, environment and region
+        // say more in few letters.
         let room = rule.max - ending.len();
-        let kept = (1..=app.len())
-            .rev()
-            .filter(|length| app.is_char_boundary(*length))
-            .map(|length| clean(&self.fill(rule, app[..length].trim_end_matches('-'), part), rule.alphabet))
+        let cut = |text: &str| -> Vec<String> {
+            let ends = text.char_indices().map(|(at, _)| at).rev();
+            ends.map(|end| text[..end].trim_end_matches('-').to_owned()).collect()
+        };
+        let parts = std::iter::once(part.to_owned()).chain(cut(part)).map(|part| (self.app.to_owned(), part));
+        let apps = cut(self.app).into_iter().filter(|app| !app.is_empty()).map(|app| (app, String::new()));
+        let kept = parts
+            .chain(apps)
+            .map(|(app, part)| clean(&self.fill(rule, &app, &part), rule.alphabet))
             .find(|name| name.len() <= room)
             .unwrap_or_else(|| plain.chars().take(room).collect::<String>());
         format!("{}{ending}", kept.trim_end_matches('-'))
     }
 
-    fn fill(&self, rule: &Rule, app: &str, part: Option<&str>) -> String {
-        let mut name = self.pattern.replace("{type}", rule.abbreviation);
-        // A pattern without the application still has to keep two services apart.
-        match (name.contains("{app}"), part) {
-            (true, _) => name = name.replace("{app}", app),
-            (false, Some(part)) => name = format!("{name}-{part}"),
-            (false, None) => {}
+    /// The pattern with everything in its place; an empty part leaves none.
+    fn fill(&self, rule: &Rule, app: &str, part: &str) -> String {
+        let usual = rule.abbreviation;
+        let mut name =
+            self.pattern.replace("{type}", self.abbreviations.get(usual).map_or(usual, String::as_str));
+        match (name.contains("{name}"), name.contains("{app}"), part) {
+            (true, _, part) => name = name.replace("{name}", part).replace("{app}", app),
+            (false, true, "") => name = name.replace("{app}", app),
+            (false, true, part) => name = name.replace("{app}", &format!("{app}-{part}")),
+            // A pattern without the application still has to keep two services apart.
+            (false, false, "") => {}
+            (false, false, part) => name = format!("{name}-{part}"),
         }
         name.replace("{env}", self.environment).replace("{region}", self.region)
     }
@@ -193,8 +205,17 @@ mod tests {
 
     const SUBSCRIPTION: &str = "11111111-1111-1111-1111-111111111111";
 
+    static USUAL: BTreeMap<String, String> = BTreeMap::new();
+
     fn names<'a>(pattern: &'a str, app: &'a str) -> Names<'a> {
-        Names { pattern, app, environment: "prod", region: "aue", subscription: SUBSCRIPTION }
+        Names {
+            pattern,
+            abbreviations: &USUAL,
+            app,
+            environment: "prod",
+            region: "aue",
+            subscription: SUBSCRIPTION,
+        }
     }
 
     /// Azure's own words for the rules, written apart from the code that keeps them.
@@ -222,6 +243,17 @@ mod tests {
     }
 
     #[test]
+    fn a_house_with_words_of_its_own() {
+        let house =
+            BTreeMap::from([("log".to_owned(), "law".to_owned()), ("cr".to_owned(), "acr".to_owned())]);
+        let names = Names { abbreviations: &house, ..names("{type}-{name}-{app}-{env}-{region}", "talenti") };
+        assert_eq!(names.name(&RESOURCE_GROUP, None), "rg-talenti-prod-aue");
+        assert_eq!(names.name(&WORKSPACE, None), "law-talenti-prod-aue");
+        assert_eq!(names.name(&CONTAINER_APP, Some("api")), "ca-api-talenti-prod-aue");
+        assert!(names.name(&REGISTRY, None).starts_with("acrtalentiprodaue"));
+    }
+
+    #[test]
     fn another_subscription_is_another_global_name_and_no_other() {
         let here = names("{type}-{app}-{env}-{region}", "hello");
         let there = Names { subscription: "22222222-2222-2222-2222-222222222222", ..here.clone() };
@@ -244,13 +276,14 @@ mod tests {
                 "{type}-{app}-{env}-{region}", "{app}{type}{env}", "{region}-{env}-{app}-{type}",
                 "{type}_{app}__{env}", "9{app}-{type}", "{type}-{env}-{region}", "--{app}--{type}--",
                 "corp-platform-shared-{type}-{app}-{env}-{region}-0001-of-many",
+                "{type}-{name}-{app}-{env}-{region}", "{name}{app}-{type}-{env}",
             ]),
             app in "[a-z][a-z0-9-]{0,60}",
             part in proptest::option::of("[a-z0-9][a-z0-9-]{0,40}"),
             environment in "[a-z][a-z0-9-]{0,30}",
         ) {
             let names = Names {
-                pattern, app: &app, environment: &environment, region: "dewc", subscription: SUBSCRIPTION,
+                pattern, abbreviations: &USUAL, app: &app, environment: &environment, region: "dewc", subscription: SUBSCRIPTION,
             };
             for rule in RULES {
                 let name = names.name(rule, part.as_deref());
@@ -266,7 +299,7 @@ mod tests {
             two in "[a-z][a-z0-9]{0,40}(-[a-z0-9]{1,10})?",
         ) {
             prop_assume!(one != two);
-            for pattern in ["{type}-{app}-{env}-{region}", "{type}-{env}"] {
+            for pattern in ["{type}-{app}-{env}-{region}", "{type}-{env}", "{type}-{name}-{app}-{env}"] {
                 let names = names(pattern, &app);
                 for rule in RULES {
                     prop_assert_ne!(names.name(rule, Some(&one)), names.name(rule, Some(&two)));

@@ -27,8 +27,11 @@ pub struct App {
     pub subscription: Option<String>,
     /// Azure's name of the region, such as `westeurope`.
     pub region: String,
-    /// The pattern of Azure names, with `{type}`, `{app}`, `{env}` and `{region}` in it.
+    /// The pattern of Azure names, with `{type}`, `{app}`, `{name}`, `{env}` and `{region}` in it.
     pub naming: String,
+    /// What stands for `{type}` in names, by Azure's usual abbreviation, where it is to be another.
+    #[serde(default)]
+    pub abbreviations: BTreeMap<String, String>,
     /// The user's own tags; Landfall's are not among them.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,

@@ -109,7 +109,7 @@ pub const REGION: &Code = &Code {
 pub const NAMING: &Code = &Code {
     id: "LF1012",
     title: "a naming pattern that cannot be used",
-    page: "The pattern is made of lower-case letters, digits, hyphens and the placeholders `{type}`, `{app}`, `{env}` and `{region}`. `{app}` and `{env}` must be there, or two applications or environments would take each other's names; it begins with a letter or a placeholder.",
+    page: "The pattern is made of lower-case letters, digits, hyphens and the placeholders `{type}`, `{app}`, `{name}` (of the service or resource; behind `{app}` where the pattern has none), `{env}` and `{region}`. `{app}` and `{env}` must be there, or two applications or environments would take each other's names; it begins with a letter or a placeholder.",
 };
 
 /// A tag that Azure refuses.

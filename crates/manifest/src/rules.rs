@@ -177,7 +177,23 @@ fn quantity<T>(what: &str, read: Result<T, String>) -> Result<(), Fault> {
 }
 
 /// The placeholders of a naming pattern.
-pub(crate) const PLACEHOLDERS: &[&str] = &["type", "app", "env", "region"];
+pub(crate) const PLACEHOLDERS: &[&str] = &["type", "app", "name", "env", "region"];
+
+const PLACEHOLDERS_SHOWN: &str = "placeholders are `{type}`, `{app}`, `{name}`, `{env}` and `{region}`";
+
+/// What stands for `{type}`.
+pub(crate) static ABBREVIATION: Rule = Rule {
+    pattern: Some("^[a-z][a-z0-9]*$"),
+    length: 1..10,
+    check: |text| {
+        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+        if begins && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) {
+            return Ok(());
+        }
+        let message = "an abbreviation is lower-case letters and digits, and begins with a letter";
+        fault(codes::NAMING, message, "it becomes part of names that take no hyphens")
+    },
+};
 
 /// A naming pattern.
 pub(crate) static NAMING: Rule = Rule { pattern: None, length: 1..60, check: naming };
@@ -189,11 +205,7 @@ fn naming(text: &str) -> Result<(), Fault> {
         literal(&rest[..open])?;
         let closed = rest[open..].find('}').filter(|_| rest[open..].starts_with('{'));
         let Some(close) = closed else {
-            return fault(
-                codes::NAMING,
-                "a brace of the pattern has no partner",
-                "placeholders are `{type}`, `{app}`, `{env}` and `{region}`",
-            );
+            return fault(codes::NAMING, "a brace of the pattern has no partner", PLACEHOLDERS_SHOWN);
         };
         let word = &rest[open + 1..open + close];
         if !PLACEHOLDERS.contains(&word) {
@@ -201,9 +213,7 @@ fn naming(text: &str) -> Result<(), Fault> {
             return fault(
                 codes::NAMING,
                 format!("there is no placeholder `{{{}}}`", short(word)),
-                help.unwrap_or_else(|| {
-                    "placeholders are `{type}`, `{app}`, `{env}` and `{region}`".to_owned()
-                }),
+                help.unwrap_or_else(|| PLACEHOLDERS_SHOWN.to_owned()),
             );
         }
         seen.push(word);

@@ -86,6 +86,7 @@ pub(crate) fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
     };
     let mut draft = Draft::new(app, region);
     draft.check_words();
+    draft.check_abbreviations();
     for add in SERVICES {
         add(&mut draft);
     }
@@ -202,6 +203,7 @@ impl<'a> Draft<'a> {
     pub fn name(&self, rule: &Rule, part: Option<&str>) -> String {
         let names = Names {
             pattern: &self.app.naming,
+            abbreviations: &self.app.abbreviations,
             app: &self.app.name,
             environment: &self.app.environment,
             region: self.region.code,
@@ -300,6 +302,21 @@ impl<'a> Draft<'a> {
             );
         }
         resource.body.merge(&over);
+    }
+
+    /// What stands for `{type}` is said by the usual abbreviation of a type.
+    fn check_abbreviations(&mut self) {
+        let usual = |word: &str| name::RULES.iter().any(|rule| rule.abbreviation == word);
+        for word in self.app.abbreviations.keys().filter(|word| !usual(word)) {
+            let mut known: Vec<&str> = name::RULES.iter().map(|rule| rule.abbreviation).collect();
+            known.sort_unstable();
+            self.problem(
+                codes::ABBREVIATION,
+                format!("abbreviations.{word}"),
+                format!("no type is usually abbreviated `{word}`"),
+                Some(format!("there are {}", known.join(", "))),
+            );
+        }
     }
 
     /// Azure refuses its own trademarks in names, wherever they come from.

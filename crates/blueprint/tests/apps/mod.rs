@@ -58,12 +58,28 @@ pub fn any_app() -> impl Strategy<Value = App> {
                         tags: tags.clone(),
                         services,
                         resources,
-                        origins: Origins::default(),
+                        ..usual()
                     }
                 },
             )
         },
     )
+}
+
+/// An App of the language's defaults, with a service and a resource of each type. What is generated is laid over it, so
+/// that a new field of the language needs no word here.
+fn usual() -> App {
+    let kinds = resource::KINDS.iter().map(|kind| format!("[resource.{0}]\ntype = \"{0}\"\n", kind.name));
+    let text = format!(
+        "app = \"usual\"\nregion = \"westeurope\"\n[service.web]\nimage = \"nginx:1\"\n{}",
+        kinds.collect::<String>()
+    );
+    let loaded = load("landfall.toml", &text, None);
+    loaded.app.unwrap_or_else(|| panic!("{text}{:#?}", loaded.diagnostics))
+}
+
+fn usual_kind(kind: &str) -> ResourceKind {
+    usual().resources[kind].kind.clone()
 }
 
 fn mentions(template: &Template, name: &str) -> bool {
@@ -93,16 +109,22 @@ fn any_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
     btree_map("[a-z][a-zA-Z -]{0,12}", "[ -~]{0,20}", 0..3)
 }
 
+#[allow(clippy::needless_update, unused_variables, reason = "a type may grow fields")]
 fn any_resource() -> impl Strategy<Value = Resource> {
     let vault = (any::<bool>(), any::<bool>(), 7u32..=90).prop_map(|(premium, purge_protection, days)| {
         let sku = if premium { VaultSku::Premium } else { VaultSku::Standard };
-        ResourceKind::Vault(Vault { sku, purge_protection, soft_delete: Days(days) })
+        let ResourceKind::Vault(usual) = usual_kind("vault") else { unreachable!("a vault") };
+        ResourceKind::Vault(Vault { sku, purge_protection, soft_delete: Days(days), ..usual })
     });
-    let registry = select(vec![RegistrySku::Basic, RegistrySku::Standard, RegistrySku::Premium])
-        .prop_map(|sku| ResourceKind::Registry(Registry { sku }));
+    let registry =
+        select(vec![RegistrySku::Basic, RegistrySku::Standard, RegistrySku::Premium]).prop_map(|sku| {
+            let ResourceKind::Registry(usual) = usual_kind("registry") else { unreachable!("a registry") };
+            ResourceKind::Registry(Registry { sku, ..usual })
+        });
     prop_oneof![vault, registry, any_storage()].prop_map(|kind| Resource { kind, body: None })
 }
 
+#[allow(clippy::needless_update, unused_variables, reason = "the type may grow fields")]
 fn any_storage() -> impl Strategy<Value = ResourceKind> {
     let replications = vec![
         Replication::Lrs,
@@ -124,6 +146,7 @@ fn any_storage() -> impl Strategy<Value = ResourceKind> {
                     rule.delete.get_or_insert(Days(400));
                 }
             }
+            let ResourceKind::Storage(usual) = usual_kind("storage") else { unreachable!("an account") };
             ResourceKind::Storage(Storage {
                 replication,
                 access,
@@ -131,6 +154,7 @@ fn any_storage() -> impl Strategy<Value = ResourceKind> {
                 soft_delete: Days(days),
                 versioning,
                 lifecycle,
+                ..usual
             })
         },
     )
@@ -147,6 +171,7 @@ fn any_lifecycle() -> impl Strategy<Value = Vec<Lifecycle>> {
     vec(rule, 0..3)
 }
 
+#[allow(clippy::needless_update, unused_variables, reason = "services may grow fields")]
 fn any_service(kinds: Vec<(String, ResourceKind)>) -> impl Strategy<Value = Service> {
     let built = any::<bool>();
     let port = option::of(1024u16..);
@@ -181,6 +206,7 @@ fn any_service(kinds: Vec<(String, ResourceKind)>) -> impl Strategy<Value = Serv
                     env,
                     secrets,
                     singleton: false,
+                    ..usual().services["web"].clone()
                 }
             },
         )

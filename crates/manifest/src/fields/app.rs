@@ -37,6 +37,15 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "\"{type}-{app}-{env}-{region}\"",
     },
     Field {
+        path: "abbreviations",
+        of: EVERY,
+        kind: Type::Map(&rules::ABBREVIATION, &Type::Text(&rules::ABBREVIATION)),
+        doc: "What stands for `{type}` in names where it is not to be Azure's usual abbreviation, by that one.",
+        default: Default::Absent("Azure's usual abbreviations, such as `rg`, `kv` and `ca`"),
+        azure: &["name"],
+        example: "{ log = \"law\", cr = \"acr\" }",
+    },
+    Field {
         path: "tags",
         of: EVERY,
         kind: Type::Map(&rules::TAG_NAME, &Type::Text(&rules::TAG_VALUE)),

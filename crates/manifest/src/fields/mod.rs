@@ -153,7 +153,7 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 }
 
 /// Keys of the top level that may stand in an environment's overlay again.
-pub(crate) const OVERLAID: &[&str] = &["region", "naming", "tags", "service", "resource"];
+pub(crate) const OVERLAID: &[&str] = &["region", "naming", "abbreviations", "tags", "service", "resource"];
 
 /// Tables of the language that this version does not carry, and what they will say.
 pub(crate) const LATER_TABLES: &[(&str, &str)] = &[
