@@ -51,6 +51,6 @@ pub use resource::{
     VaultSku,
 };
 pub use schema::schema;
-pub use service::{Access, Host, Ingress, Probes, QueueScale, Scale, Service, Source};
+pub use service::{Access, Accesses, Host, Ingress, Probes, QueueScale, Scale, Service, Source};
 pub use units::{Cpu, Days, Duration, Load, Memory, Money, Per, Size};
 pub use write::{NewApp, NewService, write_new};

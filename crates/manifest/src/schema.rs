@@ -94,15 +94,15 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
             return object(properties(path, resource, overlay), &required);
         }
         Type::Named(rule) => {
-            let definition = match (path, overlay) {
-                ("environment", _) => "environment".to_owned(),
-                ("resource", true) => "resource-overlay".to_owned(),
-                (path, _) => path.to_owned(),
+            let entry = match (path, overlay) {
+                ("resource", true) => json!({ "$ref": "#/$defs/resource-overlay" }),
+                ("environment" | "service" | "resource", _) => json!({ "$ref": format!("#/$defs/{path}") }),
+                (path, _) => Value::Object(of_type(&Type::Table, &format!("{path}.*"), resource, overlay)),
             };
             json!({
                 "type": "object",
                 "propertyNames": text(rule),
-                "additionalProperties": { "$ref": format!("#/$defs/{definition}") },
+                "additionalProperties": entry,
             })
         }
         Type::Map(rule, inner) => json!({
@@ -111,6 +111,10 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
             "additionalProperties": of_type(inner, path, resource, overlay),
         }),
         Type::List(inner) => json!({ "type": "array", "items": of_type(inner, path, resource, overlay) }),
+        Type::OneOrMany(inner) => {
+            let one = of_type(inner, path, resource, overlay);
+            json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+        }
         Type::Tables => {
             let items = object(properties(&format!("{path}[]"), resource, overlay), &[]);
             json!({ "type": "array", "items": items })

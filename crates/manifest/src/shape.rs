@@ -155,6 +155,10 @@ impl Shape<'_> {
             (Type::List(inner), Value::List(items)) => {
                 return items.iter_mut().for_each(|item| self.value(item, inner, path, name, of));
             }
+            (Type::OneOrMany(inner), Value::List(items)) => {
+                return items.iter_mut().for_each(|item| self.value(item, inner, path, name, of));
+            }
+            (Type::OneOrMany(inner), _) => return self.value(node, inner, path, name, of),
             (Type::Tables, Value::List(items)) => {
                 for item in items {
                     match &mut item.value {
@@ -313,6 +317,12 @@ impl Shape<'_> {
 
     /// Reports a word of `uses` that no resource knows, with the words of this one.
     fn no_access(&mut self, resource: &str, node: &mut Node) -> bool {
+        if let Value::List(items) = &mut node.value {
+            items.iter_mut().for_each(|item| {
+                self.no_access(resource, item);
+            });
+            return false;
+        }
         let Some(word) = node.text() else { return false };
         let kind = self.kinds.get(resource).and_then(|kind| types::of(kind));
         let Some(kind) = kind.filter(|_| Access::from_word(word).is_none()) else { return false };
@@ -566,6 +576,7 @@ pub(crate) fn expects(kind: &Type) -> &'static str {
     match kind {
         Type::Table | Type::Named(_) | Type::Map(..) | Type::Json => "a table",
         Type::List(_) => "a list of texts",
+        Type::OneOrMany(inner) => expects(inner),
         Type::Tables => "a list of tables",
         Type::Text(_) | Type::Template | Type::Choice(_) => "a text",
         Type::Integer { .. } => "a whole number",
@@ -580,6 +591,7 @@ pub(crate) fn expects(kind: &Type) -> &'static str {
 /// How to write what was probably meant.
 fn hint(kind: &Type, value: &Value) -> Option<String> {
     match (kind, value) {
+        (Type::OneOrMany(inner), value) => hint(inner, value),
         (Type::Text(_) | Type::Template | Type::Choice(_), Value::Integer(number)) => {
             Some(format!("write it in quotes: \"{number}\""))
         }

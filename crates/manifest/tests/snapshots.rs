@@ -120,7 +120,7 @@ fn overlays_replace_lists_and_values_and_merge_tables() {
     assert_eq!(api.env["LOG_LEVEL"].to_string(), "WARNING");
     let store = Reference::ResourceAttribute { resource: "store".into(), attribute: "endpoint".into() };
     assert_eq!(api.env["STORE"].0, [Piece::Reference(store)]);
-    assert_eq!(api.uses["store"], Access::Write);
+    assert_eq!(api.uses["store"], Access::Write.into());
     assert_eq!(prod.subscription.as_deref(), Some("00000000-0000-0000-0000-000000000001"));
     let clock = &prod.services["clock"];
     assert_eq!((clock.scale.min, clock.scale.max), (1, 1));

@@ -11,7 +11,7 @@ use crate::expression::Expression;
 use crate::name;
 use crate::resource::{CONTAINER_APP, Resource};
 use crate::services::container_environment::{self, CONSUMPTION, default_domain};
-use crate::services::{Draft, env, identity, registry, role_assignment, set};
+use crate::services::{Draft, env, grant, identity, registry, role_assignment, set};
 
 /// The address of a service's app.
 pub fn address(service: &str) -> Address {
@@ -34,7 +34,7 @@ fn app(draft: &mut Draft<'_>, name: &str, service: &Service) -> Resource {
         format!("service.{name}"),
     );
     let roles = role_assignment::of_service(draft, name, service);
-    app.after = roles.keys().map(|target| role_assignment::address(draft, name, target)).collect();
+    app.after = grant::lets_in(draft, name, service);
     let identity = draft.earlier(&identity::address(name)).id();
     let assigned = Body::Object(Object::from_iter([(identity, object([]))]));
     set(
@@ -45,7 +45,7 @@ fn app(draft: &mut Draft<'_>, name: &str, service: &Service) -> Resource {
     let properties = object([
         ("environmentId", Expression::id(&container_environment::address()).into()),
         ("workloadProfileName", CONSUMPTION.into()),
-        ("configuration", configuration(draft, name, service, roles.keys())),
+        ("configuration", configuration(draft, name, service, roles.iter().map(|granted| &granted.target))),
         ("template", template(draft, name, service)),
     ]);
     set(&mut app, "properties", properties);

@@ -6,6 +6,7 @@
 pub mod container_app;
 pub mod container_environment;
 mod env;
+pub mod grant;
 pub mod identity;
 pub mod network;
 pub mod registry;
@@ -15,7 +16,7 @@ pub mod storage;
 pub mod vault;
 pub mod workspace;
 
-use landfall_manifest::{Access, App, Code, ResourceKind, Source};
+use landfall_manifest::{Access, Accesses, App, Code, ResourceKind, Source};
 
 use crate::address::Address;
 use crate::body::{Body, Object, object};
@@ -36,6 +37,7 @@ pub const SERVICES: &[Add] = &[
     vault::add,
     storage::add,
     role_assignment::add,
+    grant::add,
     container_environment::add,
     container_app::add,
 ];
@@ -49,10 +51,22 @@ pub struct Offer {
     /// The variables by which a service that uses it finds it, each without the resource's name in front:
     /// `ENDPOINT` becomes `STORE_ENDPOINT` for `[resource.store]`.
     pub connection: fn(&Draft<'_>, &str) -> Vec<(&'static str, Body)>,
-    /// The least role that allows an access; none when the type does not know the access.
-    pub role: fn(Access) -> Option<&'static Role>,
-    /// By what it can be reached from inside a virtual network; empty when by nothing.
+    /// The least roles that allow an access; none when the type does not know the access, or lets services in by
+    /// `grant`.
+    pub roles: fn(&ResourceKind, Access) -> Vec<&'static Role>,
+    /// How services are let in where no role of Azure's access control opens the data.
+    pub grant: Option<Grant>,
+    /// By what it can be reached from inside a virtual network; empty when by nothing. [`Draft::private_links`] is
+    /// what of it this resource has.
     pub private: &'static [PrivateLink],
+}
+
+/// How a resource lets a service in by a resource of its own kind: an administrator, a policy's assignment.
+pub struct Grant {
+    /// The address of what lets a service in, by the names of both.
+    pub address: fn(&str, &str) -> Address,
+    /// What lets a service in, by the names of both and by what it may do.
+    pub make: fn(&Draft<'_>, &str, &str, &Accesses) -> Resource,
 }
 
 /// A part of a resource that a private endpoint can lead to.
@@ -61,6 +75,8 @@ pub struct PrivateLink {
     pub group: &'static str,
     /// The private DNS zone that its name is looked up in.
     pub zone: &'static str,
+    /// Whether a resource of the type has the part, and an SKU that takes private endpoints.
+    pub has: fn(&ResourceKind) -> bool,
 }
 
 /// What a type of resource offers.
@@ -226,6 +242,12 @@ impl<'a> Draft<'a> {
         Some(offer(&self.app.resources.get(resource)?.kind))
     }
 
+    /// By what a declared resource is reached from inside a virtual network.
+    pub fn private_links(&self, resource: &str) -> Vec<&'static PrivateLink> {
+        let Some(declared) = self.app.resources.get(resource) else { return Vec::new() };
+        offer(&declared.kind).private.iter().filter(|link| (link.has)(&declared.kind)).collect()
+    }
+
     /// What `publicNetworkAccess` says of a resource that has private endpoints in a private network.
     pub fn public_access(&self) -> Body {
         if network::is_private(self) { "Disabled" } else { "Enabled" }.into()
@@ -382,10 +404,13 @@ mod tests {
                 format!("app = \"hello\"\nregion = \"westeurope\"\n[resource.x]\ntype = \"{}\"\n", kind.name);
             let loaded = landfall_manifest::load("landfall.toml", &text, None);
             let app = loaded.app.unwrap_or_else(|| panic!("{text}{:#?}", loaded.diagnostics));
-            let offer = offer(&app.resources["x"].kind);
+            let declared = &app.resources["x"].kind;
+            let offer = offer(declared);
             for access in Access::ALL {
                 let said = kind.access.iter().any(|(there, _)| *there == access);
-                assert_eq!((offer.role)(access).is_some(), said, "{} {access}", kind.name);
+                let given = !(offer.roles)(declared, access).is_empty() || offer.grant.is_some();
+                assert!(given || !said, "{} {access}", kind.name);
+                assert!(said || (offer.roles)(declared, access).is_empty(), "{} {access}", kind.name);
             }
             let mut draft = Draft::new(&app, region::find("westeurope").expect("a region of Azure"));
             SERVICES.iter().for_each(|add| add(&mut draft));

@@ -20,17 +20,23 @@ pub(super) const OFFER: Offer = Offer {
         _ => None,
     },
     connection: |_, name| vec![("SERVER", server(&address(name)))],
-    role: |access| match access {
-        Access::Pull => Some(&role::ACR_PULL),
-        Access::Push => Some(&role::ACR_PUSH),
-        _ => None,
+    roles: |_, access| match access {
+        Access::Pull => vec![&role::ACR_PULL],
+        Access::Push => vec![&role::ACR_PUSH],
+        _ => Vec::new(),
     },
-    private: &[PrivateLink { group: "registry", zone: "privatelink.azurecr.io" }],
+    grant: None,
+    private: &[PrivateLink { group: "registry", zone: "privatelink.azurecr.io", has: is_premium }],
 };
 
 /// The address of a registry, by its name in the manifest; `main` when nobody declared one.
 pub fn address(name: &str) -> Address {
     Address::new("registry", name)
+}
+
+/// Private endpoints, replicas and retention come with Premium.
+fn is_premium(kind: &ResourceKind) -> bool {
+    matches!(kind, ResourceKind::Registry(registry) if registry.sku == RegistrySku::Premium)
 }
 
 /// The host that images are pulled from, `crhello….azurecr.io`.

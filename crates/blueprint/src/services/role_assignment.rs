@@ -1,17 +1,18 @@
 //! Role assignments: what each service's identity may do, and no more.
 //!
-//! One per service and resource, with the least role that covers all of the service's uses of it. The people
-//! and pipelines that run Landfall are not here: an application does not consist of them.
+//! One per service and resource (where a type parts its data among several roles, per part of it), with the least
+//! role that covers all of the service's uses. The people and pipelines that run Landfall are not here: an
+//! application does not consist of them. What no role can give is `grant`'s.
 
 use std::collections::BTreeMap;
 
-use landfall_manifest::{Access, Service, Source};
+use landfall_manifest::{Service, Source};
 
 use crate::address::Address;
 use crate::body::object;
 use crate::resource::{ROLE_ASSIGNMENT, Resource};
 use crate::role::{self, Role, assignment_name, definition_id};
-use crate::services::{Draft, identity};
+use crate::services::{Draft, identity, offer};
 
 /// The address of the role by which a service uses a resource: `web.store` for a declared one, `web.registry`
 /// for the one that nobody declared, since there may be an undeclared vault as well.
@@ -29,8 +30,20 @@ pub fn address(draft: &Draft<'_>, service: &str, target: &Address) -> Address {
     Address::new("roleAssignment", &format!("{service}.{target}"))
 }
 
+/// A role of a service.
+pub struct Granted {
+    /// The address of its assignment.
+    pub address: Address,
+    /// What it is about.
+    pub target: Address,
+    /// The role.
+    pub role: &'static Role,
+    /// Where in the manifest the need for it stands, a dotted path.
+    pub from: String,
+}
+
 /// The roles a service has to have before it starts, by what they are about.
-pub fn of_service(draft: &Draft<'_>, name: &str, service: &Service) -> BTreeMap<Address, Granted> {
+pub fn of_service(draft: &Draft<'_>, name: &str, service: &Service) -> Vec<Granted> {
     let mut granted = BTreeMap::new();
     if let (Source::Folder(_), Some(registry)) = (&service.source, &draft.registry) {
         grant(&mut granted, registry.clone(), &role::ACR_PULL, format!("service.{name}.source"));
@@ -38,34 +51,35 @@ pub fn of_service(draft: &Draft<'_>, name: &str, service: &Service) -> BTreeMap<
     if !service.secrets.is_empty() {
         grant(&mut granted, draft.vault.clone(), &role::SECRETS_USER, format!("service.{name}.secrets"));
     }
-    for (resource, access) in &service.uses {
-        if let Some((target, role)) = used(draft, resource, *access) {
-            grant(&mut granted, target, role, format!("service.{name}.uses.{resource}"));
+    for (resource, accesses) in &service.uses {
+        let Some(declared) = draft.app.resources.get(resource) else { continue };
+        let offer = offer(&declared.kind);
+        // In the order of their greatness, so that the greater of two that meet is the one that stays.
+        for role in accesses.iter().flat_map(|access| (offer.roles)(&declared.kind, access)) {
+            let from = format!("service.{name}.uses.{resource}");
+            grant(&mut granted, (offer.address)(resource), role, from);
         }
     }
-    granted
+    let granted = granted.into_iter().map(|((target, part), (role, from))| {
+        let address = address(draft, name, &target);
+        let address = match part {
+            "" => address,
+            part => Address::new(address.kind(), &format!("{}.{part}", address.name())),
+        };
+        Granted { address, target, role, from }
+    });
+    granted.collect()
 }
 
-/// A role and where in the manifest the need for it stands.
-pub struct Granted {
-    /// The role.
-    pub role: &'static Role,
-    /// Dotted path.
-    pub from: String,
-}
+type ByPart = BTreeMap<(Address, &'static str), (&'static Role, String)>;
 
-fn used(draft: &Draft<'_>, resource: &str, access: Access) -> Option<(Address, &'static Role)> {
-    let offer = draft.offer(resource)?;
-    Some(((offer.address)(resource), (offer.role)(access)?))
-}
-
-/// AcrPush can pull, so it takes the place of AcrPull; no other two roles meet at one resource.
-fn grant(granted: &mut BTreeMap<Address, Granted>, target: Address, role: &'static Role, from: String) {
-    match granted.get_mut(&target) {
-        Some(there) if *role == role::ACR_PUSH => *there = Granted { role, from },
-        Some(_) => {}
+/// The later of two roles about the same part can do all that the earlier can: AcrPush pulls, a contributor reads.
+fn grant(granted: &mut ByPart, target: Address, role: &'static Role, from: String) {
+    match granted.get_mut(&(target.clone(), role.part)) {
+        Some((there, _)) if *there == role => {}
+        Some(there) => *there = (role, from),
         None => {
-            granted.insert(target, Granted { role, from });
+            granted.insert((target, role.part), (role, from));
         }
     }
 }
@@ -73,11 +87,11 @@ fn grant(granted: &mut BTreeMap<Address, Granted>, target: Address, role: &'stat
 pub(super) fn add(draft: &mut Draft<'_>) {
     for (name, service) in &draft.app.services {
         let mut made = Vec::new();
-        for (target, granted) in of_service(draft, name, service) {
-            let scope = draft.earlier(&target).id();
+        for granted in of_service(draft, name, service) {
+            let scope = draft.earlier(&granted.target).id();
             let identity = draft.earlier(&identity::address(name)).id();
             made.push(Resource {
-                address: address(draft, name, &target),
+                address: granted.address,
                 resource_type: ROLE_ASSIGNMENT,
                 api_version: "2022-04-01",
                 name: assignment_name(&scope, &identity, granted.role),
@@ -92,7 +106,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
                         ("principalType", "ServicePrincipal".into()),
                     ]),
                 )]),
-                within: Some(target),
+                within: Some(granted.target),
                 after: Vec::new(),
                 from: granted.from,
                 holds_data: false,

@@ -22,12 +22,13 @@ pub(super) const OFFER: Offer = Offer {
         _ => None,
     },
     connection: |_, name| vec![("ENDPOINT", endpoint(&address(name)))],
-    role: |access| match access {
-        Access::Read => Some(&role::BLOB_READER),
-        Access::Write => Some(&role::BLOB_CONTRIBUTOR),
-        _ => None,
+    roles: |_, access| match access {
+        Access::Read => vec![&role::BLOB_READER],
+        Access::Write => vec![&role::BLOB_CONTRIBUTOR],
+        _ => Vec::new(),
     },
-    private: &[PrivateLink { group: "blob", zone: "privatelink.blob.core.windows.net" }],
+    grant: None,
+    private: &[PrivateLink { group: "blob", zone: "privatelink.blob.core.windows.net", has: |_| true }],
 };
 
 /// The address of an account, by its name in the manifest.

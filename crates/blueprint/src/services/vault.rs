@@ -20,11 +20,12 @@ pub(super) const OFFER: Offer = Offer {
         _ => None,
     },
     connection: |_, name| vec![("URI", uri(&address(name)))],
-    role: |access| match access {
-        Access::Read => Some(&role::SECRETS_USER),
-        _ => None,
+    roles: |_, access| match access {
+        Access::Read => vec![&role::SECRETS_USER],
+        _ => Vec::new(),
     },
-    private: &[PrivateLink { group: "vault", zone: "privatelink.vaultcore.azure.net" }],
+    grant: None,
+    private: &[PrivateLink { group: "vault", zone: "privatelink.vaultcore.azure.net", has: |_| true }],
 };
 
 /// The address of a vault, by its name in the manifest; `main` when nobody declared one.

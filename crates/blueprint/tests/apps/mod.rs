@@ -251,17 +251,25 @@ fn any_ingress() -> impl Strategy<Value = Ingress> {
         })
 }
 
-fn any_uses(kinds: &[(String, ResourceKind)]) -> impl Strategy<Value = BTreeMap<String, Access>> + use<> {
+fn any_uses(kinds: &[(String, ResourceKind)]) -> impl Strategy<Value = BTreeMap<String, Accesses>> + use<> {
     let offers: Vec<(String, Vec<Access>)> = kinds
         .iter()
         .map(|(name, kind)| (name.clone(), kind.facts().access.iter().map(|(access, _)| *access).collect()))
         .collect();
     let most = offers.len();
     subsequence(offers, 0..=most).prop_flat_map(|chosen| {
-        let each: Vec<_> =
-            chosen.into_iter().map(|(name, accesses)| (Just(name), select(accesses))).collect();
+        let each: Vec<_> = chosen
+            .into_iter()
+            .filter(|(_, accesses)| !accesses.is_empty())
+            .map(|(name, accesses)| (Just(name), some_of(accesses)))
+            .collect();
         each.prop_map(|pairs| pairs.into_iter().collect())
     })
+}
+
+fn some_of(accesses: Vec<Access>) -> impl Strategy<Value = Accesses> {
+    let most = accesses.len();
+    subsequence(accesses, 1..=most).prop_map(|some| some.into_iter().collect())
 }
 
 fn any_env(kinds: Vec<(String, ResourceKind)>) -> impl Strategy<Value = BTreeMap<String, Template>> {

@@ -58,6 +58,8 @@ pub(crate) enum Type {
     Map(&'static Rule, &'static Type),
     /// A list of one type of value.
     List(&'static Type),
+    /// One value of a type, or a list of them.
+    OneOrMany(&'static Type),
     /// A list of tables with the fields below `[]`.
     Tables,
     /// A text.

@@ -217,20 +217,24 @@ impl<'a> Sense<'a> {
                 Found::Nothing => self.dangling_resource(codes::USES_UNKNOWN, &node.key, name),
                 Found::Broken => {}
                 Found::Kind(kind) => {
-                    let Some(access) = node.text().and_then(Access::from_word) else { continue };
-                    if kind.access.iter().any(|(has, _)| *has == access) {
-                        continue;
-                    }
                     let words: Vec<String> =
                         kind.access.iter().map(|(has, _)| format!("\"{has}\"")).collect();
-                    let diagnostic = self
-                        .problem(
-                            codes::ACCESS,
-                            &node.span,
-                            format!("a {} has no access \"{access}\"", kind.name),
-                        )
-                        .help(format!("it has {}", suggest::enumerate(&words, "and")));
-                    self.report(diagnostic);
+                    let has = format!("it has {}", suggest::enumerate(&words, "and"));
+                    if node.list().is_some_and(<[Node]>::is_empty) {
+                        let message = format!("`{name}` is used, but for no access");
+                        let diagnostic = self.problem(codes::ACCESS, &node.span, message).help(has);
+                        self.report(diagnostic);
+                        continue;
+                    }
+                    for node in node.list().unwrap_or(std::slice::from_ref(node)) {
+                        let Some(access) = node.text().and_then(Access::from_word) else { continue };
+                        if kind.access.iter().any(|(has, _)| *has == access) {
+                            continue;
+                        }
+                        let message = format!("a {} has no access \"{access}\"", kind.name);
+                        let diagnostic = self.problem(codes::ACCESS, &node.span, message).help(&has);
+                        self.report(diagnostic);
+                    }
                 }
             }
         }

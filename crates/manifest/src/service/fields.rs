@@ -281,8 +281,8 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "service.*.uses",
         of: EVERY,
-        kind: Type::Map(&rules::ANY, &ACCESS),
-        doc: "The resources it reaches and what it may do there. It is the only way to reach one: the service's \
+        kind: Type::Map(&rules::ANY, &Type::OneOrMany(&ACCESS)),
+        doc: "The resources it reaches and what it may do there, one word or a list of them. It is the only way to reach one: the service's \
               identity gets the least role for that access, and the usual connection variables are set.",
         default: Default::Absent("it reaches no resource"),
         azure: &["Microsoft.Authorization/roleAssignments", "properties.template.containers[].env"],

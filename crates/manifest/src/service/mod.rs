@@ -6,10 +6,10 @@
 pub(crate) mod check;
 pub(crate) mod fields;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::app::Template;
 use crate::units::{Cpu, Memory};
@@ -38,7 +38,7 @@ pub struct Service {
     pub ingress: Option<Ingress>,
     /// The resources it reaches, by name, and what it may do there.
     #[serde(default)]
-    pub uses: BTreeMap<String, Access>,
+    pub uses: BTreeMap<String, Accesses>,
     /// Environment variables.
     #[serde(default)]
     pub env: BTreeMap<String, Template>,
@@ -190,5 +190,58 @@ impl Access {
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// What a service may do with one resource: one access or several, written `"send"` or `["send", "receive"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accesses(BTreeSet<Access>);
+
+impl Accesses {
+    /// Each access once, in the order of [`Access`].
+    pub fn iter(&self) -> impl Iterator<Item = Access> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Whether `access` is one of them.
+    pub fn contains(&self, access: Access) -> bool {
+        self.0.contains(&access)
+    }
+}
+
+impl From<Access> for Accesses {
+    fn from(access: Access) -> Accesses {
+        Accesses(BTreeSet::from([access]))
+    }
+}
+
+impl FromIterator<Access> for Accesses {
+    fn from_iter<I: IntoIterator<Item = Access>>(accesses: I) -> Accesses {
+        Accesses(accesses.into_iter().collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Accesses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Accesses, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            One(Access),
+            Several(BTreeSet<Access>),
+        }
+        // Only checked trees come here, so that `untagged` has no mistakes to hide.
+        Ok(match Written::deserialize(deserializer)? {
+            Written::One(access) => access.into(),
+            Written::Several(accesses) => Accesses(accesses),
+        })
+    }
+}
+
+impl Serialize for Accesses {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.first() {
+            Some(only) if self.0.len() == 1 => only.serialize(serializer),
+            _ => self.0.serialize(serializer),
+        }
     }
 }
