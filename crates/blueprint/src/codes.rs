@@ -4,7 +4,7 @@ use landfall_manifest::Code;
 
 /// Every code, in order.
 pub const ALL: &[&Code] =
-    &[REGION, RESERVED_WORD, FIXED_KEY, WHICH_ONE, REFERS_TO_NOTHING, NO_QUEUE, ABBREVIATION];
+    &[REGION, RESERVED_WORD, FIXED_KEY, WHICH_ONE, REFERS_TO_NOTHING, NO_QUEUE, ABBREVIATION, NO_ROOM];
 
 /// The code of that number, whatever its case.
 pub fn find(id: &str) -> Option<&'static Code> {
@@ -58,6 +58,13 @@ pub const ABBREVIATION: &Code = &Code {
     id: "LF1507",
     title: "an abbreviation that no type has",
     page: "`abbreviations` says what stands for `{type}` in names, by Azure's usual abbreviation of the type: `rg` for a resource group, `kv` for a key vault, `ca` for a container app. `landfall blueprint` prints the names as they come out.",
+};
+
+/// The network has no room for a subnet that is needed.
+pub const NO_ROOM: &Code = &Code {
+    id: "LF1508",
+    title: "a network without room for what it needs",
+    page: "Subnets that nobody declares have fixed places in the network's space, so that none moves when another one is needed. In this space, or beside what is declared in it, there is none for this one: widen `network.space`, or declare the subnet with a `range` that is free.",
 };
 
 #[cfg(test)]

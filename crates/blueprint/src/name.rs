@@ -60,6 +60,8 @@ pub const STORAGE: Rule = rule("st", 3, 24, Alphabet::Plain, true);
 pub const CONTAINER_ENVIRONMENT: Rule = rule("cae", 2, 60, Alphabet::Hyphens, false);
 /// A container app. Two hyphens part its name from a revision's suffix, so it may not have them itself.
 pub const CONTAINER_APP: Rule = rule("ca", 2, 32, Alphabet::Hyphens, false);
+/// A virtual network.
+pub const NETWORK: Rule = rule("vnet", 2, 64, Alphabet::Hyphens, false);
 
 /// Every rule.
 pub const RULES: &[&Rule] = &[
@@ -71,6 +73,7 @@ pub const RULES: &[&Rule] = &[
     &STORAGE,
     &CONTAINER_ENVIRONMENT,
     &CONTAINER_APP,
+    &NETWORK,
 ];
 
 /// Words that Azure refuses in any name, because they are trademarks, and where.

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::network::Network;
 use crate::origin::Origins;
 use crate::resource::Resource;
 use crate::service::Service;
@@ -35,6 +36,8 @@ pub struct App {
     /// The user's own tags; Landfall's are not among them.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Where its parts meet without the internet between them; none: everything is reached by the internet.
+    pub network: Option<Network>,
     /// What runs, by name.
     #[serde(default, rename(deserialize = "service"))]
     pub services: BTreeMap<String, Service>,

@@ -322,6 +322,34 @@ pub const COMMAND: &Code = &Code {
     page: "A command is a list: the program, then its arguments, each in quotes, with no empty program. There is no shell in between.",
 };
 
+/// A network's addresses that cannot be.
+pub const SPACE: &Code = &Code {
+    id: "LF1043",
+    title: "a network's addresses that cannot be",
+    page: "`network.space` is an IPv4 range from /8 to /29 whose host bits are zero, such as `10.0.0.0/16`. It may not hold addresses that Azure, Container Apps or Kubernetes keep for themselves: 169.254.0.0/16, 172.30.0.0/16, 172.31.0.0/16, 192.0.2.0/24, 100.100.0.0/16 and 168.63.129.16.",
+};
+
+/// A subnet that does not fit.
+pub const SUBNET_RANGE: &Code = &Code {
+    id: "LF1044",
+    title: "a subnet that does not fit",
+    page: "A subnet's range lies within the network's space, begins at a multiple of its own size, and shares no address with another subnet. The message proposes a range that is free.",
+};
+
+/// A subnet that is too small.
+pub const SUBNET_SIZE: &Code = &Code {
+    id: "LF1045",
+    title: "a subnet that is too small",
+    page: "Azure keeps five addresses of every subnet, and each of its services has a least size: /29 for any, /28 for PostgreSQL, App Service and private endpoints, /27 for Container Apps and an Application Gateway, /26 for Azure Bastion and the nodes of a cluster.",
+};
+
+/// Two subnets for one purpose.
+pub const SUBNET_PURPOSE: &Code = &Code {
+    id: "LF1046",
+    title: "two subnets for one purpose",
+    page: "What lies in a subnet finds it by what the subnet is `for`, so of each kind there is one.",
+};
+
 /// Every code, by number.
 pub const ALL: &[&Code] = &[
     SYNTAX,
@@ -366,6 +394,10 @@ pub const ALL: &[&Code] = &[
     DOMAIN_TWICE,
     SECOND_HOME,
     COMMAND,
+    SPACE,
+    SUBNET_RANGE,
+    SUBNET_SIZE,
+    SUBNET_PURPOSE,
 ];
 
 #[cfg(test)]

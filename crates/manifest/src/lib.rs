@@ -8,7 +8,7 @@
 //! [`schema`] and [`explain`] print.
 //!
 //! In reading order:
-//! - [`app`]: the App; [`service`] and [`resource`]: what runs and what is used, each with its nouns, its rows of the
+//! - [`app`]: the App; [`network`] and [`addresses`]: where it lies; [`service`] and [`resource`]: what runs and what is used, each with its nouns, its rows of the
 //!   table of fields and its checks; [`units`]: quantities; [`origin`]: where each value came from
 //! - `fields`: the table of fields; `rules`: what texts must look like; [`regions`]: Azure's regions
 //! - `load`: the steps from text to App: `tree` (TOML with places, read past its mistakes), `shape` (keys, types and
@@ -17,6 +17,7 @@
 //! - `schema`, `explain`, [`show`]: the language and an App for people and editors
 //! - [`write`](mod@write): a new manifest from what was found in a folder
 
+pub mod addresses;
 pub mod app;
 mod build;
 pub mod codes;
@@ -24,6 +25,7 @@ pub mod diagnostic;
 mod explain;
 mod fields;
 mod load;
+pub mod network;
 pub mod origin;
 pub mod regions;
 mod resolve;
@@ -40,11 +42,13 @@ mod tree;
 pub mod units;
 pub mod write;
 
+pub use addresses::{AddressRange, NotARange};
 pub use app::{App, Piece, Reference, Template, Tier};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use explain::{Unknown, explain};
 pub use load::{Loaded, load};
+pub use network::{Network, Outbound, Purpose, Subnet};
 pub use origin::{Origin, Origins};
 pub use resource::{
     AccessTier, Lifecycle, Registry, RegistrySku, Replication, Resource, ResourceKind, Storage, Vault,

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
+use crate::addresses::{AddressRange, NotARange};
 use crate::codes::{self, Code};
 use crate::regions;
 use crate::suggest;
@@ -467,6 +468,72 @@ pub(crate) static CIDR: Rule = Rule {
     length: 9..18,
     check: cidr,
 };
+
+/// The addresses of a network.
+pub(crate) static SPACE: Rule = Rule {
+    pattern: Some("^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}/\\d{1,2}$"),
+    length: 9..18,
+    check: |text| {
+        let range = address_range(text, codes::SPACE)?;
+        match range.prefix() {
+            8..=29 => Ok(()),
+            0..8 => fault(
+                codes::SPACE,
+                "a space wider than /8 is more than Azure takes",
+                format!("write \"{}/8\"", range.first()),
+            ),
+            _ => fault(
+                codes::SPACE,
+                "a space narrower than /29 holds no subnet",
+                format!("write \"{}/24\"", range.first()),
+            ),
+        }
+    },
+};
+
+/// The addresses of a subnet.
+pub(crate) static SUBNET_RANGE: Rule = Rule {
+    pattern: Some("^\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}/\\d{1,2}$"),
+    length: 9..18,
+    check: |text| address_range(text, codes::SUBNET_RANGE).map(drop),
+};
+
+/// A subnet's name.
+pub(crate) static SUBNET: Rule = Rule {
+    pattern: Some(NAME_PATTERN),
+    length: 1..NAME_MAX,
+    check: |s| name("a subnet's name", s, 1, NAME_MAX),
+};
+
+/// A range, or what is wrong with it and how it is written.
+fn address_range(text: &str, code: &'static Code) -> Result<AddressRange, Fault> {
+    AddressRange::parse(text).map_err(|wrong| {
+        let (message, help) = match wrong {
+            NotARange::Malformed => (
+                format!("`{}` is not an IPv4 range", short(text)),
+                "such as \"10.0.1.0/24\"; four numbers from 0 to 255, a slash, and 0 to 32".to_owned(),
+            ),
+            NotARange::Six => (
+                format!("`{}` is an IPv6 range", short(text)),
+                "networks are laid out in IPv4: such as \"10.0.1.0/24\"".to_owned(),
+            ),
+            NotARange::NoLength(address) => {
+                let range = AddressRange::around(address, 24);
+                let range = range.map_or_else(|| text.to_owned(), |range| range.to_string());
+                ("the range has no length".to_owned(), format!("such as \"{range}\""))
+            }
+            NotARange::Length(_) => (
+                "the length of an IPv4 range is 0 to 32".to_owned(),
+                "such as `/24`: 256 addresses".to_owned(),
+            ),
+            NotARange::HostBits(range) => (
+                format!("`{}` does not begin a range of that length", short(text)),
+                format!("write \"{range}\""),
+            ),
+        };
+        Fault { code, message, help: Some(help) }
+    })
+}
 
 fn cidr(text: &str) -> Result<(), Fault> {
     let (address, length) = match text.split_once('/') {

@@ -436,8 +436,9 @@ impl Shape<'_> {
         if (pattern.is_empty() || overlay)
             && let Some((_, what)) = fields::LATER_TABLES.iter().find(|(name, _)| *name == key)
         {
-            let known: Vec<String> =
-                ["tags", "service", "resource", "environment"].map(|name| format!("`{name}`")).into();
+            let known: Vec<String> = ["tags", "network", "service", "resource", "environment"]
+                .map(|name| format!("`{name}`"))
+                .into();
             let diagnostic = self
                 .place
                 .problem(codes::NOT_YET, node.key.clone(), format!("`{key}` ({what}) is not supported yet"))

@@ -65,7 +65,7 @@ fn write_group(out: &mut String, lines: &mut Vec<(String, &str)>) {
 fn split(path: &str) -> (&str, &str) {
     let depth = match path.split('.').next() {
         Some("service" | "resource" | "environment") => 2,
-        Some("abbreviations" | "tags") => 1,
+        Some("abbreviations" | "tags" | "network") => 1,
         _ => return ("", path),
     };
     let mut dots = path.match_indices('.').map(|(i, _)| i);
@@ -80,7 +80,7 @@ fn order(path: &str) -> (usize, String, usize, String) {
     let (table, _) = split(path);
     let place = |pattern: &str| fields::all().position(|field| field.path == pattern);
     let mut segments: Vec<&str> = path.split('.').collect();
-    if !table.is_empty() && segments.len() > 1 && !["abbreviations", "tags"].contains(&segments[0]) {
+    if segments.len() > 1 && ["service", "resource", "environment"].contains(&segments[0]) {
         segments[1] = "*";
     }
     let first = place(segments[0]).unwrap_or(usize::MAX);

@@ -32,6 +32,7 @@ pub type Add = fn(&mut Draft<'_>);
 pub const SERVICES: &[Add] = &[
     resource_group::add,
     workspace::add,
+    network::add,
     identity::add,
     registry::add,
     vault::add,

@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod resource;
 
 use crate::app::Tier;
+use crate::network;
 use crate::resource::KINDS;
 use crate::rules::Rule;
 use crate::service;
@@ -42,7 +43,7 @@ impl Field {
 
 /// All of them, each table before its fields.
 pub(crate) fn all() -> impl Iterator<Item = &'static Field> + Clone {
-    let before = [app::FIELDS, service::fields::FIELDS, resource::FIELDS];
+    let before = [app::FIELDS, network::fields::FIELDS, service::fields::FIELDS, resource::FIELDS];
     let kinds = KINDS.iter().map(|kind| kind.fields);
     before.into_iter().chain(kinds).chain([environment::FIELDS]).flatten()
 }
@@ -155,11 +156,11 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 }
 
 /// Keys of the top level that may stand in an environment's overlay again.
-pub(crate) const OVERLAID: &[&str] = &["region", "naming", "abbreviations", "tags", "service", "resource"];
+pub(crate) const OVERLAID: &[&str] =
+    &["region", "naming", "abbreviations", "tags", "network", "service", "resource"];
 
 /// Tables of the language that this version does not carry, and what they will say.
 pub(crate) const LATER_TABLES: &[(&str, &str)] = &[
-    ("network", "address space, subnets, private endpoints"),
     ("release", "how a new revision takes over the traffic"),
     ("alert", "conditions to be told about"),
     ("contact", "who is told"),

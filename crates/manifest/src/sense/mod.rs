@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Place};
+use crate::network;
 use crate::resource::{self, KINDS, Kind};
 use crate::suggest;
 use crate::tree::{Node, Table, Value};
@@ -29,6 +30,7 @@ pub(crate) fn check(place: Place<'_>, root: &Table, lost: bool) -> Vec<Diagnosti
         sense.resource(name, node, resource);
     }
     sense.homes();
+    network::check::check(&mut sense);
     sense.found
 }
 
