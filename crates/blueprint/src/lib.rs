@@ -12,6 +12,7 @@
 //! - [`name`] and [`region`]: what resources are called, by Azure's rules for each type;
 //! - [`role`]: the built-in roles and what each kind of use needs;
 //! - [`resource`], [`Resources`], [`address`], [`body`], [`expression`]: what a blueprint is made of;
+//! - [`picture`]: a blueprint as a tree, a graph and a drawing;
 //! - [`template`]: a blueprint as ARM JSON with ARM's expression strings;
 //! - [`codes`]: what can stand between an App and its blueprint.
 
@@ -20,6 +21,7 @@ pub mod body;
 pub mod codes;
 pub mod expression;
 pub mod name;
+pub mod picture;
 pub mod region;
 pub mod resource;
 mod resources;

@@ -60,7 +60,7 @@ pub enum Command {
     /// Print the manifest's JSON Schema
     Schema,
     /// Print every Azure resource the application takes
-    Blueprint(DirArgs),
+    Blueprint(BlueprintArgs),
     /// Say what the source is, and why
     Detect(DirArgs),
     /// Build the images without deploying them
@@ -139,6 +139,32 @@ impl Command {
 pub struct DirArgs {
     /// The application's folder, as `-C`
     pub dir: Option<PathBuf>,
+}
+
+/// `landfall blueprint`.
+#[derive(Args, Debug)]
+pub struct BlueprintArgs {
+    /// The application's folder, as `-C`
+    pub dir: Option<PathBuf>,
+    /// How to print them; a line each by default
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    pub format: Option<BlueprintFormat>,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A form of a blueprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BlueprintFormat {
+    /// A tree of services and groups, with what each does with others
+    Tree,
+    /// The bodies as ARM takes them, as `--json`
+    Json,
+    /// A drawing for documents
+    Svg,
+    /// A graph for Graphviz
+    Dot,
 }
 
 /// `landfall init`.
