@@ -99,11 +99,6 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
                 ("environment" | "service" | "resource", _) => json!({ "$ref": format!("#/$defs/{path}") }),
                 (path, _) => Value::Object(of_type(&Type::Table, &format!("{path}.*"), resource, overlay)),
             };
-            let below = format!("{path}.*");
-            let entry = match path {
-                "environment" | "service" | "resource" => json!({ "$ref": format!("#/$defs/{definition}") }),
-                _ => Value::Object(object(properties(&below, resource, overlay), &[])),
-            };
             json!({
                 "type": "object",
                 "propertyNames": text(rule),
