@@ -592,6 +592,7 @@ impl Rules for Deployments {
                 ),
             ));
         }
+        put(body, "properties.capabilities", json!({"chatCompletion": "true", "responses": "true"}));
         put(
             body,
             "properties.rateLimits",

@@ -15,7 +15,7 @@
 //! - [`templates`]: deployments of templates, through the same requests as a client's.
 //! - [`network`]: virtual networks, security groups, private endpoints and private DNS; [`app_service`], [`app_configuration`],
 //!   [`communication`],
-//!   [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
+//!   [`front_door`], [`container_groups`], [`kubernetes`], [`event_grid`], [`postgres`], [`messaging`], [`redis`], [`cognitive`], [`cosmos`], [`monitor`]: rules of the other services.
 //! - [`graph`]: the look-ups of principals that tools cannot do without.
 //! - [`dns`], [`x509`], [`crypto`]: names that are looked up, certificates that are brought, keys that are made.
 //! - [`faults`], [`outage`], [`control`]: failures and time on demand.
@@ -31,18 +31,24 @@ mod checks;
 pub mod cognitive;
 pub mod communication;
 pub mod container_apps;
+pub mod container_groups;
 pub mod control;
 pub mod cosmos;
 pub mod crypto;
 pub mod dns;
 pub mod entra;
+pub mod event_grid;
 pub mod faults;
+pub mod front_door;
 mod graph;
 #[cfg(test)]
 mod hostile;
 pub mod http;
 pub mod identities;
 pub mod keyvault;
+pub mod kubernetes;
+#[cfg(test)]
+mod lives;
 pub mod management_groups;
 pub mod messaging;
 pub mod monitor;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::arm::types::Catalogue;
 use super::{Body, Config, Input, Method, Outcome, Plane, Request, Response, World, entra};
 
 /// The subscription's id.
@@ -201,4 +202,18 @@ impl Lab {
 /// The id of a resource of `rg`.
 pub fn rg(rest: &str) -> String {
     format!("{SUB}/resourceGroups/rg/providers/{rest}")
+}
+
+/// Azure's own type data, where the machine has it; says so where it has not.
+#[allow(clippy::print_stderr)]
+pub fn catalogue() -> Option<std::sync::Arc<Catalogue>> {
+    let shared = std::env::var_os("LANDFALL_SHARED")
+        .map(std::path::PathBuf::from)
+        .unwrap_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
+    let folder = shared.join("azure-types");
+    if !folder.join("catalogue.json").exists() {
+        eprintln!("skipped: {} has no catalogue of types", folder.display());
+        return None;
+    }
+    Some(std::sync::Arc::new(Catalogue::load(&folder).unwrap()))
 }

@@ -308,7 +308,7 @@ fn strings<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
 }
 
 /// The group itself goes, and what is still in it.
-pub(super) fn remove(world: &mut World, id: &Id) {
+pub(crate) fn remove(world: &mut World, id: &Id) {
     let left: Vec<String> = world.arm.below(id).map(|(key, _)| key.clone()).collect();
     for key in left {
         resources::remove(world, &key);

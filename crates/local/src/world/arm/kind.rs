@@ -11,8 +11,9 @@ use crate::world::{
     Request, Response, World, container_apps, identities, keyvault, management_groups, plain,
 };
 use crate::world::{
-    app_configuration, app_service, cognitive, communication, cosmos, messaging, monitor, network, postgres,
-    redis, registry_account, storage_account, workspace,
+    app_configuration, app_service, cognitive, communication, container_groups, cosmos, event_grid,
+    front_door, kubernetes, messaging, monitor, network, postgres, redis, registry_account, storage_account,
+    workspace,
 };
 
 /// The types that have a row, but for those of Microsoft.Network, which lists its own: adding a type is adding its row
@@ -25,9 +26,13 @@ static KINDS: &[&[Kind]] = &[
     cognitive::KINDS,
     communication::KINDS,
     container_apps::KINDS,
+    container_groups::KINDS,
     cosmos::KINDS,
+    event_grid::KINDS,
+    front_door::KINDS,
     identities::KINDS,
     keyvault::KINDS,
+    kubernetes::KINDS,
     management_groups::KINDS,
     messaging::KINDS,
     monitor::KINDS,

@@ -23,6 +23,16 @@ const LIST_LAG_SECONDS: f64 = 2.0;
 const NOT_KEPT: [&str; 6] =
     ["id", "name", "type", "apiVersion", "systemData", "properties.provisioningState"];
 
+/// Types that tell no `provisioningState`.
+const STATELESS: &[&str] = &[
+    "Microsoft.App/managedEnvironments/storages",
+    "Microsoft.ContainerService/managedClusters/maintenanceConfigurations",
+    "Microsoft.DBforPostgreSQL/flexibleServers/administrators",
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
+    "Microsoft.DBforPostgreSQL/flexibleServers/databases",
+    "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules",
+];
+
 /// What GET answers: the body with `id`, `name`, `type`, state and system data, through the type's view.
 pub fn show(world: &World, key: &str) -> Option<Value> {
     world.arm.find(key).map(|resource| view(world, resource))
@@ -38,7 +48,9 @@ pub fn view(world: &World, resource: &Resource) -> Value {
         shown.extend(body.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
     let mut shown = Value::Object(shown);
-    put(&mut shown, "properties.provisioningState", json!(resource.state));
+    if !STATELESS.contains(&resource.kind.as_str()) {
+        put(&mut shown, "properties.provisioningState", json!(resource.state));
+    }
     shown["systemData"] = resource.system.show();
     kind::row(&resource.kind).rules.view(world, resource, &mut shown);
     private_connections(world, resource, &mut shown);
@@ -327,7 +339,8 @@ fn write(world: &mut World, ask: &Ask, patch: bool) -> Answer {
     respell(&mut sent, row.spelling);
     shapes::check(&id, &sent)?;
     if let Some(types) = world.types.clone() {
-        types.check(&id, ask.api_version(), &sent, patch)?;
+        let shown = current.as_ref().map(|current| view(world, current));
+        types.check(&id, ask.api_version(), &sent, patch, shown.as_ref())?;
     }
     let body = body(row, &sent, current.as_ref(), patch)?;
     let mut change = Change {

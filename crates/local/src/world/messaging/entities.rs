@@ -79,7 +79,9 @@ impl Rules for Entities {
                 "The specified value {size} of MaxSizeInMegabytes is invalid: 1024, 2048, 3072, 4096 or 5120 is."
             )));
         }
-        if !body["properties"]["maxMessageSizeInKilobytes"].is_null() && sku != "Premium" {
+        // what a standard namespace tells of itself may come back
+        let size = &body["properties"]["maxMessageSizeInKilobytes"];
+        if !size.is_null() && *size != 256 && sku != "Premium" {
             return Err(bad(
                 "The property 'MaxMessageSizeInKilobytes' is only supported by a namespace of the Premium SKU.",
             ));
@@ -238,8 +240,15 @@ fn must_be_proper(id: &Id) -> Result<(), Refusal> {
 }
 
 fn duration(text: &str) -> Option<f64> {
+    if text == FOREVER {
+        return Some(FOREVER_SECONDS);
+    }
     crate::world::control::seconds_of(text).filter(|_| text.starts_with('P'))
 }
+
+/// The longest time span of .NET, which Azure has where nothing expires.
+const FOREVER: &str = "P10675199DT2H48M5.4775807S";
+const FOREVER_SECONDS: f64 = 922_337_203_685.477_5;
 
 #[derive(Debug)]
 pub(super) struct Filters;

@@ -1,7 +1,7 @@
 //! Azure Monitor's resources, and budgets. In reading order:
 //!
 //! - [`action_groups`]: who is told; [`alerts`]: on what; [`autoscale`]: what is scaled by it.
-//! - [`components`]: Application Insights.
+//! - [`components`]: Application Insights; [`collected`]: tests, workbooks, rules of what is collected.
 //! - [`diagnostics`]: where logs and metrics of a resource go, and which it has.
 //! - [`budgets`]: of Cost Management.
 
@@ -9,6 +9,7 @@ mod action_groups;
 mod alerts;
 mod autoscale;
 mod budgets;
+mod collected;
 mod components;
 pub(super) mod diagnostics;
 
@@ -62,6 +63,10 @@ pub(super) static KINDS: &[Kind] = &[
         ..row("Microsoft.Insights/components", Place::Regional, 200, &components::Components)
     },
     row(SETTING, Place::Parent, 200, &diagnostics::Settings),
+    row("Microsoft.Insights/webtests", Place::Regional, 200, &collected::WebTests),
+    row("Microsoft.Insights/workbooks", Place::Regional, 201, &collected::Workbooks),
+    row("Microsoft.Insights/dataCollectionEndpoints", Place::Regional, 201, &collected::Endpoints),
+    row("Microsoft.Insights/dataCollectionRules", Place::Regional, 201, &collected::CollectionRules),
     row("Microsoft.Consumption/budgets", Place::Free, 201, &budgets::Budgets),
 ];
 

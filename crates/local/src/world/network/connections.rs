@@ -126,13 +126,23 @@ impl Rules for Connections {
 /// `GET …/privateLinkResources` of a target: what private endpoints may ask of it. `None` when it takes none.
 pub(in crate::world) fn offered(target: &Resource) -> Option<Response> {
     let groups = groups_of(&target.kind)?;
-    let mut value = Vec::new();
-    for (group, domain) in groups {
+    let region = target.location();
+    let mut value: Vec<Value> = Vec::new();
+    for group in groups {
+        let zone = json!(format!("privatelink.{}", group.zone.replace("{region}", &region)));
+        // one that has names in several zones is offered once
+        if let Some(zones) = value
+            .last_mut()
+            .filter(|last| last["name"] == group.name)
+            .and_then(|last| last["properties"]["requiredZoneNames"].as_array_mut())
+        {
+            zones.push(zone);
+            continue;
+        }
         value.push(json!({
-            "id": format!("{}/privateLinkResources/{group}", target.id), "name": group,
+            "id": format!("{}/privateLinkResources/{}", target.id, group.name), "name": group.name,
             "type": format!("{}/privateLinkResources", target.kind),
-            "properties": {"groupId": group, "requiredMembers": [group],
-                           "requiredZoneNames": [format!("privatelink.{domain}")]},
+            "properties": {"groupId": group.name, "requiredMembers": [group.name], "requiredZoneNames": [zone]},
         }));
     }
     Some(Response::json(200, &json!({"value": value})))

@@ -28,44 +28,97 @@ pub(super) static KINDS: &[Kind] = &[row(
     &Endpoints,
 )];
 
-/// Services that take private endpoints: type, group ids with the label of their DNS names.
+/// A group id of a service, with the names that a connection of it answers to.
+pub(super) struct Group {
+    /// `vault`.
+    pub name: &'static str,
+    /// Its names: what comes behind the target's own name (`{region}` is the target's), and the public domain.
+    names: &'static [(&'static str, &'static str)],
+    /// The private zone of those names, without `privatelink.`.
+    pub zone: &'static str,
+}
+
+const fn group(
+    name: &'static str,
+    names: &'static [(&'static str, &'static str)],
+    zone: &'static str,
+) -> Group {
+    Group { name, names, zone }
+}
+
+/// Services that take private endpoints. A group that is there more than once has names in several zones.
 /// (learn.microsoft.com/azure/private-link/private-endpoint-dns)
-pub(super) const TARGETS: &[(&str, &[(&str, &str)])] = &[
-    ("Microsoft.App/managedEnvironments", &[("managedEnvironments", "azurecontainerapps.io")]),
-    ("Microsoft.AppConfiguration/configurationStores", &[("configurationStores", "azconfig.io")]),
-    ("Microsoft.Cache/redisEnterprise", &[("redisEnterprise", "redis.azure.net")]),
-    ("Microsoft.CognitiveServices/accounts", &[("account", "cognitiveservices.azure.com")]),
-    ("Microsoft.ContainerRegistry/registries", &[("registry", "azurecr.io")]),
-    ("Microsoft.DBforPostgreSQL/flexibleServers", &[("postgresqlServer", "postgres.database.azure.com")]),
+pub(super) const TARGETS: &[(&str, &[Group])] = &[
+    (
+        "Microsoft.App/managedEnvironments",
+        &[group("managedEnvironments", &[("", "azurecontainerapps.io")], "{region}.azurecontainerapps.io")],
+    ),
+    (
+        "Microsoft.AppConfiguration/configurationStores",
+        &[group("configurationStores", &[("", "azconfig.io")], "azconfig.io")],
+    ),
+    (
+        "Microsoft.Cache/redisEnterprise",
+        &[group("redisEnterprise", &[(".{region}", "redis.azure.net")], "redis.azure.net")],
+    ),
+    (
+        "Microsoft.CognitiveServices/accounts",
+        &[
+            group("account", &[("", "cognitiveservices.azure.com")], "cognitiveservices.azure.com"),
+            group("account", &[("", "openai.azure.com")], "openai.azure.com"),
+            group("account", &[("", "services.ai.azure.com")], "services.ai.azure.com"),
+        ],
+    ),
+    (
+        "Microsoft.ContainerRegistry/registries",
+        &[group("registry", &[("", "azurecr.io"), (".{region}.data", "azurecr.io")], "azurecr.io")],
+    ),
+    (
+        "Microsoft.DBforPostgreSQL/flexibleServers",
+        &[group("postgresqlServer", &[("", "postgres.database.azure.com")], "postgres.database.azure.com")],
+    ),
     (
         "Microsoft.DocumentDB/databaseAccounts",
         &[
-            ("Sql", "documents.azure.com"),
-            ("MongoDB", "mongo.cosmos.azure.com"),
-            ("Cassandra", "cassandra.cosmos.azure.com"),
-            ("Gremlin", "gremlin.cosmos.azure.com"),
-            ("Table", "table.cosmos.azure.com"),
+            group(
+                "Sql",
+                &[("", "documents.azure.com"), ("-{region}", "documents.azure.com")],
+                "documents.azure.com",
+            ),
+            group("MongoDB", &[("", "mongo.cosmos.azure.com")], "mongo.cosmos.azure.com"),
+            group("Cassandra", &[("", "cassandra.cosmos.azure.com")], "cassandra.cosmos.azure.com"),
+            group("Gremlin", &[("", "gremlin.cosmos.azure.com")], "gremlin.cosmos.azure.com"),
+            group("Table", &[("", "table.cosmos.azure.com")], "table.cosmos.azure.com"),
         ],
     ),
-    ("Microsoft.KeyVault/vaults", &[("vault", "vault.azure.net")]),
-    ("Microsoft.ServiceBus/namespaces", &[("namespace", "servicebus.windows.net")]),
+    ("Microsoft.KeyVault/vaults", &[group("vault", &[("", "vault.azure.net")], "vaultcore.azure.net")]),
+    (
+        "Microsoft.ServiceBus/namespaces",
+        &[group("namespace", &[("", "servicebus.windows.net")], "servicebus.windows.net")],
+    ),
     (
         "Microsoft.Storage/storageAccounts",
         &[
-            ("blob", "blob.core.windows.net"),
-            ("file", "file.core.windows.net"),
-            ("queue", "queue.core.windows.net"),
-            ("table", "table.core.windows.net"),
-            ("web", "web.core.windows.net"),
-            ("dfs", "dfs.core.windows.net"),
+            group("blob", &[("", "blob.core.windows.net")], "blob.core.windows.net"),
+            group("file", &[("", "file.core.windows.net")], "file.core.windows.net"),
+            group("queue", &[("", "queue.core.windows.net")], "queue.core.windows.net"),
+            group("table", &[("", "table.core.windows.net")], "table.core.windows.net"),
+            group("web", &[("", "web.core.windows.net")], "web.core.windows.net"),
+            group("dfs", &[("", "dfs.core.windows.net")], "dfs.core.windows.net"),
         ],
     ),
-    ("Microsoft.Web/sites", &[("sites", "azurewebsites.net")]),
-    ("Microsoft.Web/staticSites", &[("staticSites", "azurestaticapps.net")]),
+    (
+        "Microsoft.Web/sites",
+        &[group("sites", &[("", "azurewebsites.net"), (".scm", "azurewebsites.net")], "azurewebsites.net")],
+    ),
+    (
+        "Microsoft.Web/staticSites",
+        &[group("staticSites", &[("", "azurestaticapps.net")], "azurestaticapps.net")],
+    ),
 ];
 
-/// The group ids of a type of target, each with the label of its DNS names; `None` for types that are none.
-pub(super) fn groups_of(kind: &str) -> Option<&'static [(&'static str, &'static str)]> {
+/// The groups of a type of target; `None` for types that are none.
+pub(super) fn groups_of(kind: &str) -> Option<&'static [Group]> {
     TARGETS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, groups)| *groups)
 }
 
@@ -139,9 +192,9 @@ impl Rules for Endpoints {
                     json!({"status": "Disconnected", "description": "Deleted state", "actionsRequired": ""})
                 });
                 put(link, "properties.privateLinkServiceConnectionState", state);
-                configs.extend(names_of(link).into_iter().map(
-                    |(name, domain)| json!({"fqdn": format!("{name}.{domain}"), "ipAddresses": [address]}),
-                ));
+                configs.extend(names_of(world, link).into_iter().map(|name| {
+                    json!({"fqdn": format!("{}.{}", name.label, name.domain), "ipAddresses": [address]})
+                }));
             }
         }
         // with a zone group the names are in the zones
@@ -242,7 +295,7 @@ fn judge_link(world: &World, change: &Change, manual: bool, link: &Value) -> Res
         }
     };
     let site = target.kind.eq_ignore_ascii_case("Microsoft.Web/sites");
-    let known = groups.iter().any(|(name, _)| {
+    let known = groups.iter().map(|group| group.name).any(|name| {
         wanted.eq_ignore_ascii_case(name)
             || wanted.strip_suffix("_secondary").is_some_and(|first| first.eq_ignore_ascii_case(name))
             || (site && wanted.starts_with("sites-"))
@@ -326,14 +379,35 @@ fn interface(world: &mut World, id: &Id) {
     resources::grow(world, &nic, body, Value::Null);
 }
 
-/// Name and domain that a connection answers to: `("kv1", "vault.azure.net")`.
-pub(super) fn names_of(link: &Value) -> Vec<(String, &'static str)> {
+/// What a connection answers to.
+pub(super) struct Name {
+    /// `kv1`, relative to the domain and to the zone.
+    pub label: String,
+    /// `vault.azure.net`.
+    pub domain: &'static str,
+    /// `privatelink.vaultcore.azure.net`.
+    pub zone: String,
+}
+
+/// The names of a connection.
+pub(super) fn names_of(world: &World, link: &Value) -> Vec<Name> {
     let Some(target) = Id::parse(text(link, "properties.privateLinkServiceId")) else { return Vec::new() };
     let Some(groups) = groups_of(&target.kind()) else { return Vec::new() };
-    list(link, "properties.groupIds")
+    let found = world.arm.find(&target.key());
+    let region = found.map(Resource::location).unwrap_or_default();
+    // environments and static sites are reached by a name that Azure gave them
+    let host = ["defaultDomain", "defaultHostname"]
         .iter()
-        .filter_map(Value::as_str)
-        .filter_map(|wanted| groups.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)))
-        .map(|(_, domain)| (target.name().to_ascii_lowercase(), *domain))
+        .find_map(|given| found.map(|found| text(found.properties(), given)).filter(|host| !host.is_empty()));
+    let own = host.and_then(|host| host.split('.').next()).unwrap_or(target.name()).to_ascii_lowercase();
+    let wanted = list(link, "properties.groupIds").iter().filter_map(Value::as_str);
+    wanted
+        .flat_map(|wanted| groups.iter().filter(move |group| group.name.eq_ignore_ascii_case(wanted)))
+        .flat_map(|group| group.names.iter().map(move |(behind, domain)| (group, behind, domain)))
+        .map(|(group, behind, domain)| Name {
+            label: format!("{own}{}", behind.replace("{region}", &region)),
+            domain,
+            zone: format!("privatelink.{}", group.zone.replace("{region}", &region)),
+        })
         .collect()
 }

@@ -123,11 +123,11 @@ fn publish(world: &mut World, group: &Id) {
             if !approved(world, &endpoint.id, link) {
                 continue;
             }
-            for (name, domain) in names_of(link) {
-                if !zone.name().to_ascii_lowercase().ends_with(domain) {
+            for name in names_of(world, link) {
+                if !zone.name().eq_ignore_ascii_case(&name.zone) {
                     continue;
                 }
-                let record = zone.child("A", &name);
+                let record = zone.child("A", &name.label);
                 let body = json!({"properties": {"ttl": 10, "aRecords": [{"ipv4Address": address}],
                     "metadata": {"creator": format!("created by private endpoint {} with resource guid {}",
                                                     endpoint.id.name(), text(endpoint.properties(), "resourceGuid"))}}});
