@@ -198,7 +198,8 @@ def az(azure):
         assert done.returncode != 0, f"az {' '.join(words)} was taken:\n{done.stdout}"
         return SimpleNamespace(code=done.returncode, text=done.stderr)
 
-    call("cloud", "register", "-n", "LocalAzure", "--endpoint-resource-manager", azure.url)
+    # with a slash at its end, as the public cloud's: some commands join paths to it without one
+    call("cloud", "register", "-n", "LocalAzure", "--endpoint-resource-manager", azure.url + "/")
     call("cloud", "set", "-n", "LocalAzure")
     secret = ("-u", azure.env["CLIENT_ID"], "-p", azure.env["CLIENT_SECRET"], "--tenant", azure.env["TENANT_ID"])
     call("login", "--service-principal", *secret)

@@ -518,6 +518,39 @@ def test_a_deployment_stack_deletes_what_a_later_template_lacks(azure):
     assert azure.arm("GET", f"{group}/providers/{IDENTITY}/one", "2024-11-30").status_code == 200
 
 
+def test_a_deployment_stack_holds_others_off_what_it_manages(azure):
+    group = azure.group("rg-denied")
+    stack = f"{group}/providers/Microsoft.Resources/deploymentStacks/stack"
+    own = f"{group}/providers/{IDENTITY}/one"
+
+    def sent(mode, tags=None, **settings):
+        resource = {**identity("one"), "tags": tags or {}}
+        unmanage = {"resources": "delete", "resourceGroups": "detach", "managementGroups": "detach"}
+        return {"properties": {"template": template(resource), "actionOnUnmanage": unmanage, "denySettings": {"mode": mode, **settings}}}
+
+    def denied(method, path, body=None):
+        answer = azure.arm(method, path, "2024-11-30", body)
+        return (answer.status_code, answer.json()["error"]["code"]) == (403, "DenyAssignmentAuthorizationFailed")
+
+    made = azure.put(stack, "2024-03-01", sent("denyDelete"))
+    assert made["properties"]["resources"][0]["denyStatus"] == "denyDelete"
+    assert denied("DELETE", own) and denied("DELETE", group)
+    assert azure.arm("PATCH", own, "2024-11-30", {"tags": {"a": "b"}}).status_code == 200
+    azure.put(stack, "2024-03-01", sent("denyWriteAndDelete"))
+    assert denied("PATCH", own, {"tags": {"a": "c"}})
+    # the stack itself goes on, and what it lets others do they do
+    azure.put(stack, "2024-03-01", sent("denyWriteAndDelete", tags={"by": "stack"}))
+    assert azure.arm("GET", own, "2024-11-30").json()["tags"] == {"by": "stack"}
+    azure.put(stack, "2024-03-01", sent("denyWriteAndDelete", excludedActions=[f"{IDENTITY}/write"]))
+    assert azure.arm("PATCH", own, "2024-11-30", {"tags": {"a": "c"}}).status_code == 200
+    assert denied("DELETE", own)
+    azure.put(stack, "2024-03-01", sent("denyWriteAndDelete", excludedPrincipals=[azure.object_id()]))
+    assert azure.arm("DELETE", own, "2024-11-30").status_code in (200, 204)
+    azure.settle(azure.arm("DELETE", stack, "2024-03-01"))
+    azure.settle(azure.arm("DELETE", group))
+    assert azure.arm("GET", group).status_code == 404
+
+
 def test_deployment_scripts_are_refused_in_so_many_words(azure, group):
     script = f"{group}/providers/Microsoft.Resources/deploymentScripts/s"
     answer = azure.arm("PUT", script, "2023-08-01", {"location": "westeurope", "kind": "AzureCLI", "properties": {}})

@@ -25,7 +25,6 @@ use crate::world::http::Segment;
 const CHUNK: usize = 256 << 10;
 /// Gathered before a write, for the same reason.
 const WRITE: usize = 1 << 20;
-
 /// Pieces that wait for the disk before a client has to.
 const WAITING_MAX: usize = 4;
 
@@ -122,14 +121,16 @@ impl Contents {
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::fmt::Display,
     {
-        let sink = Sink { file: create(path).map_err(Refused::Disk)?, hashes: Hashes::of(wanted) };
+        let sink = Sink::new(create(path).map_err(Refused::Disk)?, Hashes::of(wanted));
         let (send, mut receive) = tokio::sync::mpsc::channel::<Vec<Bytes>>(WAITING_MAX);
         let writer = tokio::task::spawn_blocking(move || {
             let mut sink = sink;
             while let Some(gathered) = receive.blocking_recv() {
-                sink.write(&gathered)?;
+                for data in &gathered {
+                    sink.write(data)?;
+                }
             }
-            Ok(sink.hashes.named())
+            sink.end()
         });
         let came = gather(body, max, segment, send).await;
         let hashed = writer.await.map_err(std::io::Error::other).and_then(|hashed| hashed);
@@ -149,20 +150,13 @@ impl Contents {
         &self,
         segments: &[Segment],
     ) -> impl futures::Stream<Item = std::io::Result<Bytes>> + Send + use<> {
-        futures::stream::try_unfold(self.reader(segments), |mut reader| async move {
-            blocking(move || {
-                let mut chunk = vec![0; CHUNK];
-                let mut filled = 0;
-                while filled < CHUNK {
-                    match reader.read(&mut chunk[filled..])? {
-                        0 => break,
-                        n => filled += n,
-                    }
-                }
-                chunk.truncate(filled);
-                Ok((filled > 0).then(|| (Bytes::from(chunk), reader)))
-            })
-            .await
+        // The next chunk is read while the last one is encrypted and sent.
+        let next = |mut reader: Reader| {
+            tokio::task::spawn_blocking(move || chunk(&mut reader).map(|chunk| (chunk, reader)))
+        };
+        futures::stream::try_unfold(next(self.reader(segments)), move |reading| async move {
+            let (chunk, reader) = reading.await.map_err(std::io::Error::other)??;
+            Ok((!chunk.is_empty()).then(|| (chunk, next(reader))))
         })
     }
 
@@ -267,18 +261,130 @@ where
     Ok(())
 }
 
+/// Where an upload is written, in blocks.
+///
+/// What is large goes past the page cache: filling it costs more than all else that is done with a byte here, and an
+/// image that is pushed need not throw out what other programs have there.
 struct Sink {
     file: File,
     hashes: Hashes,
+    block: Block,
+    written: u64,
+    way: Way,
 }
 
+/// How blocks are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Through the page cache, until it is known to be large.
+    Cached,
+    /// Past it.
+    Direct,
+    /// Through it, as the file system knows no other way.
+    CachedOnly,
+}
+
+/// From here on an upload is a large one.
+const LARGE: u64 = 4 << 20;
+
 impl Sink {
-    fn write(&mut self, gathered: &[Bytes]) -> std::io::Result<()> {
-        for data in gathered {
-            self.file.write_all(data)?;
-            self.hashes.update(data);
+    fn new(file: File, hashes: Hashes) -> Sink {
+        Sink { file, hashes, block: Block::new(), written: 0, way: Way::Cached }
+    }
+
+    fn write(&mut self, mut data: &[u8]) -> std::io::Result<()> {
+        self.hashes.update(data);
+        while !data.is_empty() {
+            data = self.block.fill(data);
+            if self.block.is_full() {
+                self.flush()?;
+            }
         }
         Ok(())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.way == Way::Cached && self.written >= LARGE {
+            self.way = if direct(&self.file, true) { Way::Direct } else { Way::CachedOnly };
+        }
+        if self.way == Way::Direct && !self.block.is_full() {
+            // only whole blocks go this way
+            direct(&self.file, false);
+            self.way = Way::CachedOnly;
+        }
+        match self.file.write_all(self.block.bytes()) {
+            // some file systems take the flag and not the write; nothing was written then
+            Err(error) if self.way == Way::Direct && error.kind() == std::io::ErrorKind::InvalidInput => {
+                direct(&self.file, false);
+                self.way = Way::CachedOnly;
+                self.file.write_all(self.block.bytes())?;
+            }
+            written => written?,
+        }
+        self.written += self.block.bytes().len() as u64;
+        self.block.clear();
+        Ok(())
+    }
+
+    fn end(mut self) -> std::io::Result<Named> {
+        self.flush()?;
+        Ok(self.hashes.named())
+    }
+}
+
+/// Turns writing past the page cache on or off; whether that worked.
+#[cfg(target_os = "linux")]
+fn direct(file: &File, on: bool) -> bool {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let Ok(flags) = fcntl(file, FcntlArg::F_GETFL) else { return false };
+    let mut flags = OFlag::from_bits_retain(flags);
+    flags.set(OFlag::O_DIRECT, on);
+    fcntl(file, FcntlArg::F_SETFL(flags)).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn direct(_file: &File, _on: bool) -> bool {
+    false
+}
+
+/// A buffer of [`WRITE`] bytes that begins where disks want it to.
+struct Block {
+    memory: Vec<u8>,
+    begin: usize,
+    filled: usize,
+}
+
+impl Block {
+    /// A page, which is a multiple of every disk's sector.
+    const ALIGNED: usize = 4096;
+
+    fn new() -> Block {
+        Block { memory: Vec::new(), begin: 0, filled: 0 }
+    }
+
+    /// Takes what fits of some bytes; returns the others.
+    fn fill<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
+        if self.memory.is_empty() {
+            self.memory = vec![0; WRITE + Block::ALIGNED];
+            self.begin = self.memory.as_ptr().align_offset(Block::ALIGNED).min(Block::ALIGNED);
+        }
+        let (own, left) = data.split_at(data.len().min(WRITE - self.filled));
+        let at = self.begin + self.filled;
+        self.memory[at..at + own.len()].copy_from_slice(own);
+        self.filled += own.len();
+        left
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled == WRITE
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.begin..self.begin + self.filled]
+    }
+
+    fn clear(&mut self) {
+        self.filled = 0;
     }
 }
 
@@ -377,6 +483,13 @@ impl Read for Reader {
             self.open = Some((Source::File(file), segment.length));
         }
     }
+}
+
+/// What is read at once; empty at the end.
+fn chunk(reader: &mut Reader) -> std::io::Result<Bytes> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    reader.take(CHUNK as u64).read_to_end(&mut chunk)?;
+    Ok(Bytes::from(chunk))
 }
 
 fn create(path: &Path) -> std::io::Result<File> {

@@ -42,7 +42,7 @@ impl Role {
 }
 
 /// Whether a pattern with `*` for any run of signs fits an action, without case.
-pub(super) fn fits(pattern: &str, action: &str) -> bool {
+pub(in crate::world) fn fits(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();

@@ -19,11 +19,13 @@ pub struct Caller {
     pub object_id: String,
     /// Its application (client) id.
     pub client_id: String,
+    /// The deployment stack that works in its name: what that stack denies is not denied to it.
+    pub stack: Option<String>,
 }
 
 impl From<&Claims> for Caller {
     fn from(claims: &Claims) -> Caller {
-        Caller { object_id: claims.oid.clone(), client_id: claims.appid.clone() }
+        Caller { object_id: claims.oid.clone(), client_id: claims.appid.clone(), stack: None }
     }
 }
 
@@ -237,10 +239,10 @@ fn too_large() -> Refusal {
     Refusal::new(413, "RequestEntityTooLarge", "The request content size exceeds the maximum size of 4 MB.")
 }
 
-/// Refuses when the caller lacks the right for `action` over `scope`.
+/// Refuses when the caller lacks the right for `action` over `scope`, or a deployment stack denies it.
 pub fn authorize(world: &World, caller: &Caller, action: &str, scope: &super::Id) -> Result<(), Refusal> {
     if access::allows(world, &caller.object_id, access::Act::Control(action), &scope.to_string()) {
-        return Ok(());
+        return templates::stacks::permit(world, caller, action, scope);
     }
     Err(Refusal::new(
         403,

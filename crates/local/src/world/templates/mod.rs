@@ -33,7 +33,7 @@ mod run;
 mod scopes;
 mod secrets;
 pub mod specs;
-mod stacks;
+pub(crate) mod stacks;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -69,6 +69,9 @@ pub struct State {
     pub deployments: BTreeMap<String, Deployment>,
     /// Operations of resources that a deployment waits for: its key and the node.
     pub waiting: BTreeMap<String, (String, usize)>,
+    /// Deployment stacks that deny something, by the key of their id.
+    #[serde(default)]
+    pub denying: BTreeMap<String, stacks::Denial>,
     /// What expressions see, by deployment; made again when it is not there.
     #[serde(skip)]
     frames: BTreeMap<String, Arc<Frame>>,
@@ -169,6 +172,9 @@ pub struct Deployment {
     /// The deployment stack it belongs to.
     #[serde(default)]
     pub stack: Option<String>,
+    /// The deployment stack that it, or what it is nested in, works for.
+    #[serde(default)]
+    pub acts_for: Option<String>,
     /// Steps are taken now: what ends meanwhile does not step.
     #[serde(skip)]
     pub stepping: bool,
@@ -254,7 +260,11 @@ pub enum Turn {
 
 impl Deployment {
     fn caller(&self) -> Caller {
-        Caller { object_id: self.caller.0.clone(), client_id: self.caller.1.clone() }
+        Caller {
+            object_id: self.caller.0.clone(),
+            client_id: self.caller.1.clone(),
+            stack: self.acts_for.clone(),
+        }
     }
 
     fn scope(&self) -> Id {

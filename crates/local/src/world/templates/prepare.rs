@@ -332,6 +332,7 @@ pub fn build(
         parameters: Sealed(parameters),
         shown,
         correlation: source.correlation,
+        acts_for: source.caller.stack,
         caller: (source.caller.object_id, source.caller.client_id),
         origin: source.origin,
         begun: world.now,

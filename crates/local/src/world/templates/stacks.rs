@@ -2,27 +2,33 @@
 //! deleted or let go.
 //!
 //! A stack's PUT is accepted, its deployment runs, what is not managed any more goes, and the operation ends. Its
-//! DELETE lets go of everything in the same way.
+//! DELETE lets go of everything in the same way. Its `denySettings` hold others off what it manages.
+
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::specs::as_sent;
 use super::{Event, Progress};
-use crate::world::arm::gate::object;
+use crate::world::access::roles::fits;
+use crate::world::arm::gate::{authorize, object};
 use crate::world::arm::id::Id;
 use crate::world::arm::kind::{
     Call, Change, Depth, Ending, Headers, Kind, Names, Place, Replies, Reply, Rules, Signs, USUAL, What,
 };
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{Answer, Ask, Caller, Resource, operations, put, take};
-use crate::world::{Body, Method, Response, World, agenda};
+use crate::world::{Body, Method, Response, World, agenda, chance};
 
 const NAME: &str = "Microsoft.Resources/deploymentStacks";
 /// How long between two looks at what is being deleted, in seconds at speed 1.
 const LOOK_SECONDS: f64 = 5.0;
 /// So often at most a resource that cannot go yet is tried again.
 const TRIES_MAX: u64 = 40;
+/// The right to deny, which contributors do not have.
+const MANAGE_DENIAL: &str = "Microsoft.Resources/deploymentStacks/manageDenySetting/action";
 const DENY_MODES: [&str; 3] = ["none", "denyDelete", "denyWriteAndDelete"];
 
 /// The row of deployment stacks.
@@ -141,7 +147,7 @@ fn deployment_body(stack: &Value, deployment: &Id) -> Value {
 struct Stacks;
 
 impl Rules for Stacks {
-    fn judge(&self, _world: &World, change: &mut Change) -> Result<(), Refusal> {
+    fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
         with_template_as_sent(&change.request.body, &mut change.body);
         let properties = &change.body["properties"];
         let invalid = |why: &str| {
@@ -167,6 +173,20 @@ impl Rules for Stacks {
             return Err(invalid(
                 "'denySettings.mode' must be 'none', 'denyDelete' or 'denyWriteAndDelete'. Path 'properties'",
             ));
+        }
+        let denies = |mode: &str| !mode.is_empty() && !mode.eq_ignore_ascii_case("none");
+        let denied = change.current.as_ref().map(|it| it.properties()["denySettings"]["mode"].as_str());
+        if denies(mode) || denied.flatten().is_some_and(denies) {
+            // github.com/Azure/deployment-stacks#163
+            authorize(world, change.caller, MANAGE_DENIAL, change.id)?;
+        }
+        for (list, most) in [("excludedPrincipals", 5), ("excludedActions", 200)] {
+            let given = properties["denySettings"][list].as_array().map_or(0, Vec::len);
+            if given > most {
+                return Err(invalid(&format!(
+                    "'denySettings.{list}' has {most} entries at most. Path 'properties'"
+                )));
+            }
         }
         if properties["template"].is_null() && properties["templateLink"].is_null() {
             return Err(invalid(
@@ -197,6 +217,10 @@ impl Rules for Stacks {
     fn begun(&self, world: &mut World, id: &Id, _what: What) -> Ending {
         soon(world, id, 0.0);
         Ending::WhenTold
+    }
+
+    fn deleted(&self, world: &mut World, stack: &Resource) {
+        world.templates.denying.remove(&stack.id.key());
     }
 
     fn deleting(&self, world: &mut World, stack: &Resource) -> Ending {
@@ -233,7 +257,8 @@ pub fn step(world: &mut World, key: &str) {
 
 fn caller(stack: &Resource) -> (Caller, String, String) {
     let text = |key: &str| stack.private[key].as_str().unwrap_or_default().to_owned();
-    (Caller { object_id: text("oid"), client_id: text("client") }, text("origin"), text("version"))
+    let caller = Caller { object_id: text("oid"), client_id: text("client"), stack: Some(stack.id.key()) };
+    (caller, text("origin"), text("version"))
 }
 
 fn deploy(world: &mut World, stack: &Resource) {
@@ -301,8 +326,9 @@ pub fn deployed(world: &mut World, key: &str, deployment: &str) {
     if outputs.is_object() {
         set(world, key, "outputs", outputs);
     }
+    let mode = deny(world, key, &made);
     let managed: Vec<Value> =
-        made.iter().map(|id| json!({"id": id, "status": "managed", "denyStatus": "none"})).collect();
+        made.iter().map(|id| json!({"id": id, "status": "managed", "denyStatus": mode})).collect();
     set(world, key, "resources", json!(managed));
     let Some(stack) = world.arm.find_mut(key) else { return };
     let before = stack.private["managed"].as_array().cloned().unwrap_or_default();
@@ -313,6 +339,97 @@ pub fn deployed(world: &mut World, key: &str, deployment: &str) {
     put(&mut stack.private, "gone", json!(gone));
     put(&mut stack.private, "phase", json!("release"));
     step(world, key);
+}
+
+/// What a stack denies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// Writes too, not only deletions.
+    writes: bool,
+    /// What is below the managed resources too.
+    children: bool,
+    /// Keys of the ids of what is managed.
+    scopes: BTreeSet<String>,
+    /// Object ids that nothing is denied to.
+    principals: BTreeSet<String>,
+    /// Patterns of actions that are not denied.
+    actions: Vec<String>,
+    /// The name of the deny assignments.
+    name: String,
+}
+
+/// Denies to others what the stack's settings say, over what it manages now; how that is called.
+fn deny(world: &mut World, key: &str, made: &[String]) -> &'static str {
+    let Some(stack) = world.arm.find(key) else { return DENY_MODES[0] };
+    let settings = stack.properties()["denySettings"].clone();
+    let mode = settings["mode"].as_str().unwrap_or_default();
+    let mode = DENY_MODES.iter().find(|it| it.eq_ignore_ascii_case(mode)).unwrap_or(&DENY_MODES[0]);
+    if *mode == DENY_MODES[0] {
+        world.templates.denying.remove(key);
+        return mode;
+    }
+    let texts = |name: &str| {
+        let list = settings[name].as_array().cloned().unwrap_or_default();
+        list.into_iter().filter_map(|it| it.as_str().map(str::to_ascii_lowercase)).collect::<Vec<_>>()
+    };
+    let denial = Denial {
+        writes: *mode == DENY_MODES[2],
+        children: settings["applyToChildScopes"] == true,
+        scopes: made.iter().filter_map(|id| Id::parse(id)).map(|id| id.key()).collect(),
+        principals: texts("excludedPrincipals").into_iter().collect(),
+        actions: texts("excludedActions"),
+        name: chance::fixed_uuid(world.config.seed, &format!("deny assignment {key}")).to_string(),
+    };
+    world.templates.denying.insert(key.to_owned(), denial);
+    mode
+}
+
+/// Refuses what a stack denies: changes to what it manages, by anybody but itself.
+///
+/// # Errors
+/// `DenyAssignmentAuthorizationFailed`.
+pub fn permit(world: &World, caller: &Caller, action: &str, scope: &Id) -> Result<(), Refusal> {
+    if world.templates.denying.is_empty() {
+        return Ok(());
+    }
+    let lower = action.to_ascii_lowercase();
+    let (deletes, writes) = (lower.ends_with("/delete"), lower.ends_with("/write"));
+    let key = scope.key();
+    for (stack, denial) in &world.templates.denying {
+        let concerns = deletes || (writes && denial.writes);
+        if !concerns
+            || caller.stack.as_ref() == Some(stack)
+            || denial.principals.contains(&caller.object_id.to_ascii_lowercase())
+            || denial.actions.iter().any(|pattern| fits(pattern, &lower))
+        {
+            continue;
+        }
+        let inside =
+            |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        let denied = denial.scopes.iter().find(|managed| {
+            **managed == key
+                || (denial.children && inside(managed, &key))
+                // what is deleted takes along what is in it
+                || (deletes && inside(&key, managed))
+        });
+        let Some(denied) = denied else { continue };
+        let at = world.arm.find(denied).map_or_else(|| denied.clone(), |found| found.id.to_string());
+        let by = world.arm.find(stack).map_or_else(|| stack.clone(), |found| found.id.to_string());
+        return Err(Refusal::new(
+            403,
+            "DenyAssignmentAuthorizationFailed",
+            format!(
+                "The client '{}' with object id '{}' has permission to perform action '{action}' on scope '{scope}'; \
+                 however, the access is denied because of the deny assignment with name 'Deny assignment '{}' created \
+                 by Deployment Stack '{by}'.' and Id '{}' at scope '{at}'.",
+                caller.client_id,
+                caller.object_id,
+                denial.name,
+                denial.name.replace('-', "")
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// What happens to a resource of a kind that is not managed any more.
