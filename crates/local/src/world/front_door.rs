@@ -327,7 +327,7 @@ struct Routes;
 
 impl Rules for Routes {
     fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
-        let own = profile(&change.id).map(|it| it.key());
+        let own = profile(change.id).map(|it| it.key());
         let body = &mut change.body;
         switch(body)?;
         let wanted = text(body, "properties.originGroup.id").to_owned();

@@ -566,7 +566,7 @@ mod tests {
         let group = format!("{SUB}/resourceGroups/MC_rg_shop_westeurope");
         assert_eq!(lab.get(&group).ok(200).json["managedBy"], path);
         let kubelet = made["properties"]["identityProfile"]["kubeletidentity"]["resourceId"].as_str();
-        lab.get(&kubelet.unwrap().to_owned()).ok(200);
+        lab.get(kubelet.unwrap()).ok(200);
         lab.delete(&path).ok(200);
         lab.get(&group).ok(404);
     }

@@ -19,6 +19,7 @@
 //! - [`graph`]: the look-ups of principals that tools cannot do without.
 //! - [`dns`], [`x509`], [`crypto`]: names that are looked up, certificates that are brought, keys that are made.
 //! - [`faults`], [`outage`], [`control`]: failures and time on demand.
+//! - [`fuzz`]: what must hold for anything that comes from outside.
 
 pub mod access;
 pub mod agenda;
@@ -40,6 +41,7 @@ pub mod entra;
 pub mod event_grid;
 pub mod faults;
 pub mod front_door;
+pub mod fuzz;
 mod graph;
 #[cfg(test)]
 mod hostile;

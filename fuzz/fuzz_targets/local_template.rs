@@ -1,0 +1,4 @@
+//! A deployment's body.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| landfall_local::world::fuzz::template(data));
