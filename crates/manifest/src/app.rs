@@ -8,11 +8,17 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::budget::Budget;
 use crate::network::Network;
 use crate::origin::Origins;
+use crate::recovery::Recovery;
+use crate::release::Release;
 use crate::resource::Resource;
 use crate::service::Service;
+use crate::standard::Standard;
 use crate::template;
+use crate::usage::Usage;
+use crate::watch::{Alert, Contact, Insights};
 
 /// An application in one environment.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -44,6 +50,24 @@ pub struct App {
     /// What is used, by name.
     #[serde(default, rename(deserialize = "resource"))]
     pub resources: BTreeMap<String, Resource>,
+    /// What is recorded.
+    pub insights: Insights,
+    /// What is told of, the usual alerts among it.
+    #[serde(default, rename(deserialize = "alert"))]
+    pub alerts: Vec<Alert>,
+    /// Who is told, by name.
+    #[serde(default, rename(deserialize = "contact"))]
+    pub contacts: BTreeMap<String, Contact>,
+    /// What a month may cost.
+    pub budget: Option<Budget>,
+    /// The load that a quote assumes.
+    pub usage: Usage,
+    /// How a new revision takes over.
+    pub release: Release,
+    /// What is to be had again after a disaster.
+    pub recovery: Option<Recovery>,
+    /// Which rules apply.
+    pub standard: Standard,
     /// Where each value came from, by dotted path (`service.web.scale.min`).
     #[serde(skip)]
     pub origins: Origins,

@@ -73,32 +73,50 @@ fn origins(place: Place<'_>, root: &Table, environment: &Environment) -> Origins
 fn collect(place: Place<'_>, table: &Table, path: &str, origins: &mut Origins) {
     for (key, node) in table {
         let path = fields::join(path, &bare(key));
-        let written = match &node.value {
-            // Of a table its name is meant, not the brackets around it.
-            Value::Table(_) => node.key.clone(),
-            _ => node.span.clone(),
-        };
-        let origin = match &node.layer {
-            Layer::Default { tier, why } => Origin::Default { tier: *tier, why: why.clone() },
-            Layer::Base | Layer::Environment(_) => Origin::Written {
-                file: place.file.to_owned(),
-                line: place.position(written.start).0,
-                span: written,
-                environment: match &node.layer {
-                    Layer::Environment(name) => Some(name.clone()),
-                    _ => None,
-                },
-            },
-        };
+        let tables = tables_at_the_top(&path, node);
         let value = match &node.value {
             Value::Table(table) if !table.is_empty() => None,
+            _ if tables.is_some() => None,
             _ => Some(toml(node)),
         };
-        origins.insert(path.clone(), Entry { origin, value });
+        origins.insert(path.clone(), Entry { origin: origin(place, node), value });
+        for (number, item) in tables.into_iter().flatten().enumerate() {
+            let path = format!("{path}[{number}]");
+            origins.insert(path.clone(), Entry { origin: origin(place, item), value: None });
+            if let Value::Table(inner) = &item.value {
+                collect(place, inner, &path, origins);
+            }
+        }
         if let Value::Table(inner) = &node.value {
             collect(place, inner, &path, origins);
         }
     }
+}
+
+fn origin(place: Place<'_>, node: &Node) -> Origin {
+    let written = match &node.value {
+        // Of a table its name is meant, not the brackets around it.
+        Value::Table(_) => node.key.clone(),
+        _ => node.span.clone(),
+    };
+    match &node.layer {
+        Layer::Default { tier, why } => Origin::Default { tier: *tier, why: why.clone() },
+        Layer::Base | Layer::Environment(_) => Origin::Written {
+            file: place.file.to_owned(),
+            line: place.position(written.start).0,
+            span: written,
+            environment: match &node.layer {
+                Layer::Environment(name) => Some(name.clone()),
+                _ => None,
+            },
+        },
+    }
+}
+
+/// The items of a list of tables that has no table around it: those are shown as `[[alert]]`, value by value.
+fn tables_at_the_top<'a>(path: &str, node: &'a Node) -> Option<&'a [Node]> {
+    let items = node.list().filter(|_| !path.contains('.'))?;
+    (!items.is_empty() && items.iter().all(|item| item.table().is_some())).then_some(items)
 }
 
 /// A value as one line of TOML.

@@ -350,6 +350,77 @@ pub const SUBNET_PURPOSE: &Code = &Code {
     page: "What lies in a subnet finds it by what the subnet is `for`, so of each kind there is one.",
 };
 
+/// A condition that cannot be read.
+pub const CONDITION: &Code = &Code {
+    id: "LF1047",
+    title: "a condition that cannot be read",
+    page: "A condition is `METRIC OP VALUE`, then `for` how long it has to last and `over` (or `in`) which time it is looked at: `error_rate > 5% for 5m`, `latency_p95 > 3s for 10m`, `requests_failed > 10 in 5m`, `replicas < 2`, `dependency_failures \"OpenAI\" > 5 in 1h`, `metric \"ticket_success_rate\" < 98%`.\n\
+             A share has its `%` and a time its unit, so that nobody has to guess in ten years what 5 meant.",
+};
+
+/// An alert about nothing.
+pub const ALERT: &Code = &Code {
+    id: "LF1048",
+    title: "an alert that cannot ring",
+    page: "An alert is about a service, a resource or the whole application, and each kind of them has its own metrics: a database has connections, a vault has secrets that expire. Two alerts need two names, since each is a resource of its own in Azure.",
+};
+
+/// A contact that cannot be reached.
+pub const CONTACT: &Code = &Code {
+    id: "LF1049",
+    title: "a contact that cannot be reached",
+    page: "Azure tells by mail, text message, call and webhook. Slack and Teams take bodies of a form of their own, which Azure's alerts do not have: Landfall writes there about releases, and alerts reach a channel by the address that each channel has.",
+};
+
+/// A secret in the manifest.
+pub const SECRET_WRITTEN: &Code = &Code {
+    id: "LF1050",
+    title: "a secret in the manifest",
+    page: "The manifest is kept where many can read it. A secret stands in the vault, set with `landfall secrets set NAME`; the manifest has its name.",
+};
+
+/// Something that is not recorded so.
+pub const INSIGHTS: &Code = &Code {
+    id: "LF1051",
+    title: "a way of recording that Azure does not offer",
+    page: "Application Insights keeps telemetry for 30, 60, 90, 120, 180, 270, 365, 550 or 730 days and makes its tests every 5, 10 or 15 minutes from addresses that no list of allowed ones can name.",
+};
+
+/// A budget that tells nobody anything.
+pub const BUDGET: &Code = &Code {
+    id: "LF1052",
+    title: "a budget that Azure does not take",
+    page: "A budget begins with the first of a month, ends after it begins, and has one to five thresholds.",
+};
+
+/// A load that contradicts itself.
+pub const USAGE: &Code = &Code {
+    id: "LF1053",
+    title: "a load that contradicts itself",
+    page: "`low` and `high` say how far the quiet and the busy month are from what is expected.",
+};
+
+/// A release that cannot go its way.
+pub const RELEASE: &Code = &Code {
+    id: "LF1054",
+    title: "a release that cannot go its way",
+    page: "A canary goes by steps, each with more of the traffic than the one before; all of it comes last by itself. Slots are App Service's alone. Jobs are told apart by their names.",
+};
+
+/// A recovery that recovers nothing.
+pub const RECOVERY: &Code = &Code {
+    id: "LF1055",
+    title: "a recovery that recovers nothing",
+    page: "What takes over lies in another region, and traffic moves there by itself only when something waits there.",
+};
+
+/// A waiver without reason or end.
+pub const WAIVER: &Code = &Code {
+    id: "LF1056",
+    title: "a waiver without reason or end",
+    page: "A rule is waived for a reason and until a day: who reads it in a year has to know whether it still holds.",
+};
+
 /// Every code, by number.
 pub const ALL: &[&Code] = &[
     SYNTAX,
@@ -398,6 +469,16 @@ pub const ALL: &[&Code] = &[
     SUBNET_RANGE,
     SUBNET_SIZE,
     SUBNET_PURPOSE,
+    CONDITION,
+    ALERT,
+    CONTACT,
+    SECRET_WRITTEN,
+    INSIGHTS,
+    BUDGET,
+    USAGE,
+    RELEASE,
+    RECOVERY,
+    WAIVER,
 ];
 
 #[cfg(test)]

@@ -56,9 +56,6 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
 
 /// What the language will have, and this version does not.
 fn not_yet(segments: &[&str]) -> Option<String> {
-    if let Some((name, what)) = fields::LATER_TABLES.iter().find(|(name, _)| segments.first() == Some(name)) {
-        return Some(format!("{name}: {what}. Not supported yet by this version.\n"));
-    }
     match segments {
         ["resource", kind] if types::LATER.contains(kind) => {
             Some(format!("resource of type \"{kind}\": not supported yet by this version.\n"))
@@ -122,6 +119,8 @@ fn typical(path: &str) -> String {
     path.replace("service.*", "service.NAME")
         .replace("resource.*", "resource.NAME")
         .replace("environment.*", "environment.NAME")
+        .replace("contact.*", "contact.NAME")
+        .replace("aim.*", "aim.NAME")
 }
 
 fn manifest() -> String {
@@ -200,6 +199,7 @@ fn type_of(kind: &Type) -> String {
         Type::Days { min, max } => format!("a time from \"{min}d\" to \"{max}d\""),
         Type::Map(_, inner) => format!("a table; each value is {}", shape::expects(inner)),
         Type::Choice(_) => "one of the words below".to_owned(),
+        Type::Condition => "a condition: `METRIC OP VALUE [over TIME] [for TIME]`".to_owned(),
         Type::Template => "a text, with `${…}` for references".to_owned(),
         kind => shape::expects(kind).to_owned(),
     }

@@ -10,6 +10,8 @@
 //! In reading order:
 //! - [`app`]: the App; [`network`] and [`addresses`]: where it lies; [`service`] and [`resource`]: what runs and what is used, each with its nouns, its rows of the
 //!   table of fields and its checks; [`units`]: quantities; [`origin`]: where each value came from
+//! - [`watch`], [`release`], [`budget`], [`usage`], [`recovery`], [`standard`]: how it is watched, released, paid for,
+//!   recovered and judged, each laid out in the same way
 //! - `fields`: the table of fields; `rules`: what texts must look like; [`regions`]: Azure's regions
 //! - `load`: the steps from text to App: `tree` (TOML with places, read past its mistakes), `shape` (keys, types and
 //!   bounds), `resolve` (overlay and defaults), `sense` (what the parts say about each other), `build` (the App)
@@ -19,6 +21,7 @@
 
 pub mod addresses;
 pub mod app;
+pub mod budget;
 mod build;
 pub mod codes;
 pub mod diagnostic;
@@ -27,7 +30,9 @@ mod fields;
 mod load;
 pub mod network;
 pub mod origin;
+pub mod recovery;
 pub mod regions;
+pub mod release;
 mod resolve;
 pub mod resource;
 mod rules;
@@ -36,25 +41,37 @@ mod sense;
 pub mod service;
 mod shape;
 pub mod show;
+pub mod standard;
 mod suggest;
 mod template;
 mod tree;
 pub mod units;
+pub mod usage;
+pub mod watch;
 pub mod write;
 
 pub use addresses::{AddressRange, NotARange};
 pub use app::{App, Piece, Reference, Template, Tier};
+pub use budget::{Budget, Threshold};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use explain::{Unknown, explain};
 pub use load::{Loaded, load};
 pub use network::{Network, Outbound, Purpose, Subnet};
 pub use origin::{Origin, Origins};
+pub use recovery::Recovery;
+pub use release::{Release, Strategy};
 pub use resource::{
     AccessTier, Lifecycle, Registry, RegistrySku, Replication, Resource, ResourceKind, Storage, Vault,
     VaultSku,
 };
 pub use schema::schema;
 pub use service::{Access, Accesses, Host, Ingress, Probes, QueueScale, Scale, Service, Source};
-pub use units::{Cpu, Days, Duration, Load, Memory, Money, Per, Size};
+pub use standard::{Profile, Standard, Waiver};
+pub use units::{Cpu, Date, Days, Duration, Load, Memory, Money, Month, Per, Size};
+pub use usage::Usage;
+pub use watch::{
+    Alert, Availability, Comparison, Condition, Contact, Insights, Logs, Metric, Quantity, Sampling, Subject,
+    Unit,
+};
 pub use write::{NewApp, NewService, write_new};

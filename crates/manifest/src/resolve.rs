@@ -4,6 +4,7 @@ use crate::app::Tier;
 use crate::fields::{self, Default, Type};
 use crate::tree::{Layer, Node, Table, Value};
 use crate::units::{Cpu, Memory};
+use crate::{release, watch};
 
 /// `over` merged over `base`: tables key by key, everything else replaced.
 pub(crate) fn merge(base: &mut Table, over: &Table) {
@@ -61,6 +62,9 @@ pub(crate) fn fill(root: &mut Table, tier: Tier) {
             settle(service, tier);
         }
     }
+    watch::alert::settle(root);
+    watch::standard::add(root, tier);
+    release::settle(root, tier);
     fill_table(root, "", None, tier, true);
 }
 

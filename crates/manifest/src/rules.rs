@@ -7,7 +7,7 @@ use crate::addresses::{AddressRange, NotARange};
 use crate::codes::{self, Code};
 use crate::regions;
 use crate::suggest;
-use crate::units::{Duration, Load, Money, Size};
+use crate::units::{Date, Duration, Load, Money, Month, Size};
 
 /// What a text must look like.
 pub(crate) struct Rule {
@@ -138,7 +138,6 @@ pub(crate) static REGION: Rule = Rule {
 };
 
 /// A span of time with its unit.
-#[allow(dead_code)]
 pub(crate) static DURATION: Rule = Rule {
     pattern: Some("^[0-9]+[smhdw]$"),
     length: 2..20,
@@ -146,7 +145,6 @@ pub(crate) static DURATION: Rule = Rule {
 };
 
 /// An amount of storage with its unit.
-#[allow(dead_code)]
 pub(crate) static SIZE: Rule = Rule {
     pattern: Some("^[0-9]+(Mi|Gi|Ti)$"),
     length: 3..20,
@@ -154,7 +152,6 @@ pub(crate) static SIZE: Rule = Rule {
 };
 
 /// An amount of money with its currency.
-#[allow(dead_code)]
 pub(crate) static MONEY: Rule = Rule {
     pattern: Some("^[0-9]+(\\.[0-9]{1,2})? ?[A-Z]{3}$"),
     length: 4..30,
@@ -162,14 +159,106 @@ pub(crate) static MONEY: Rule = Rule {
 };
 
 /// How often something happens.
-#[allow(dead_code)]
 pub(crate) static LOAD: Rule = Rule {
     pattern: Some("^[0-9]+(\\.[0-9]+)?[kM]?/(second|minute|hour|day|month)$"),
     length: 3..30,
     check: |text| quantity("a load", Load::parse(text)),
 };
 
-#[allow(dead_code)]
+/// A month of the calendar.
+pub(crate) static MONTH: Rule = Rule {
+    pattern: Some("^[0-9]{4}-(0[1-9]|1[0-2])$"),
+    length: 7..7,
+    check: |text| quantity("a month", Month::parse(text)),
+};
+
+/// A day of the calendar.
+pub(crate) static DATE: Rule = Rule {
+    pattern: Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    length: 10..10,
+    check: |text| quantity("a day", Date::parse(text)),
+};
+
+/// Longest name of an alert, a job or a query.
+pub(crate) const LABEL_MAX: usize = 50;
+
+/// The name of an alert, a job or a query.
+pub(crate) static LABEL: Rule = Rule {
+    pattern: Some(NAME_PATTERN),
+    length: 1..LABEL_MAX,
+    check: |s| {
+        let message = format!(
+            "such a name is at most {LABEL_MAX} lower-case letters, digits and single hyphens, and begins with a letter"
+        );
+        let fitting = fitting_name(s, LABEL_MAX);
+        match fitting == s && !s.is_empty() {
+            true => Ok(()),
+            false if fitting.is_empty() => fault(codes::NAME, message, "such as \"api-is-slow\""),
+            false => fault(codes::NAME, message, format!("write \"{fitting}\"")),
+        }
+    },
+};
+
+/// A sentence or two for people.
+pub(crate) static NOTE: Rule = Rule {
+    pattern: None,
+    length: 1..500,
+    check: |text| match text.trim().is_empty() || text.chars().any(|c| c.is_control() && c != '\n') {
+        false => Ok(()),
+        true => fault(codes::OUT_OF_RANGE, "a note says something", "leave it out, or write a sentence"),
+    },
+};
+
+/// Why something is as it is.
+pub(crate) static REASON: Rule = Rule {
+    pattern: None,
+    length: 10..500,
+    check: |text| match text.trim().chars().count() {
+        0..10 => fault(
+            codes::WAIVER,
+            "that is no reason",
+            "write a sentence: who waived it will be asked in a year",
+        ),
+        _ => Ok(()),
+    },
+};
+
+/// The id of a rule of the standard.
+pub(crate) static RULE_ID: Rule = Rule {
+    pattern: Some("^[A-Za-z][A-Za-z0-9_.-]*$"),
+    length: 2..60,
+    check: |text| {
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+        match plain && text.len() >= 2 && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            true => Ok(()),
+            false => fault(
+                codes::WAIVER,
+                format!("`{}` is no rule's id", short(text)),
+                "`landfall check` prints the id of each finding",
+            ),
+        }
+    },
+};
+
+/// An address that is asked by HTTPS.
+pub(crate) static HTTPS: Rule = Rule {
+    pattern: Some("^https://[^\\s]+$"),
+    length: 9..1000,
+    check: |text| {
+        let host = text
+            .strip_prefix("https://")
+            .map(|rest| rest.split(['/', '?', '#', ':']).next().unwrap_or_default());
+        match host.is_some_and(|host| host.contains('.') && host.chars().all(|c| c.is_ascii_graphic())) {
+            true => Ok(()),
+            false => fault(
+                codes::RELEASE,
+                "it is asked by `https`",
+                "such as \"https://stats.example.com/tickets\"",
+            ),
+        }
+    },
+};
+
 fn quantity<T>(what: &str, read: Result<T, String>) -> Result<(), Fault> {
     match read {
         Ok(_) => Ok(()),

@@ -126,6 +126,15 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
         }
         Type::Text(rule) => return text(rule),
         Type::Template => json!({ "type": "string" }),
+        Type::Condition => {
+            json!({ "type": "string", "pattern": "^[a-z0-9_]+ *(\"[^\"]+\"|'[^']+')? *[<>]=?" })
+        }
+        Type::Severity => json!({
+            "oneOf": [
+                { "type": "integer", "minimum": 0, "maximum": 4 },
+                { "type": "string", "enum": crate::watch::Severity::WORDS },
+            ]
+        }),
         Type::Choice(choices) => {
             let words: Vec<Value> = choices
                 .words

@@ -15,6 +15,7 @@ use crate::suggest;
 use crate::template;
 use crate::tree::{Node, Table, Value};
 use crate::units::{Cpu, Days, Memory};
+use crate::watch::{Severity, condition};
 
 /// Checks the base and every environment's overlay.
 pub(crate) fn check(place: Place<'_>, root: &mut Table) -> Vec<Diagnostic> {
@@ -196,6 +197,13 @@ impl Shape<'_> {
                     self.fault(span, fault);
                 }
             }
+            (Type::Condition, Value::Text(text)) => {
+                for (range, fault) in condition::parse(text).err().into_iter().flatten() {
+                    let span = within(self.place.text, &node.span, text, &range);
+                    self.fault(span, fault);
+                }
+            }
+            (Type::Severity, Value::Integer(_) | Value::Text(_)) => self.severity(node),
             (Type::Choice(choices), Value::Text(text)) => self.choice(&node.span, text, choices, path),
             (Type::Integer { min, max }, Value::Integer(number)) => {
                 if !(*min..=*max).contains(number) {
@@ -367,6 +375,27 @@ impl Shape<'_> {
         self.report(diagnostic);
     }
 
+    /// A word stands for its number.
+    fn severity(&mut self, node: &mut Node) {
+        let severity = match &node.value {
+            Value::Integer(number) => Severity::from_word(&number.to_string()),
+            Value::Text(text) => Severity::from_word(text),
+            _ => None,
+        };
+        if let Some(severity) = severity {
+            node.value = Value::Integer(severity.0.into());
+            return;
+        }
+        let words: Vec<String> = Severity::WORDS.iter().map(|word| format!("\"{word}\"")).collect();
+        let help = node.text().and_then(|text| suggest::did_you_mean(text, Severity::WORDS));
+        let help = help.unwrap_or_else(|| {
+            format!("0 is the worst, 4 is for the record: {}", suggest::enumerate(&words, "and"))
+        });
+        let message = "a severity is from 0 to 4".to_owned();
+        let diagnostic = self.place.problem(codes::OUT_OF_RANGE, node.span.clone(), message).help(help);
+        self.report(diagnostic);
+    }
+
     fn share(&mut self, node: &mut Node, path: &str) {
         let number = match &node.value {
             Value::Integer(number) => Some(*number),
@@ -432,20 +461,6 @@ impl Shape<'_> {
         pattern: &str,
         kind: Option<Kind<'_>>,
     ) -> Option<&'static str> {
-        let overlay = pattern == "environment.*";
-        if (pattern.is_empty() || overlay)
-            && let Some((_, what)) = fields::LATER_TABLES.iter().find(|(name, _)| *name == key)
-        {
-            let known: Vec<String> = ["tags", "network", "service", "resource", "environment"]
-                .map(|name| format!("`{name}`"))
-                .into();
-            let diagnostic = self
-                .place
-                .problem(codes::NOT_YET, node.key.clone(), format!("`{key}` ({what}) is not supported yet"))
-                .help(format!("this version carries {}", suggest::enumerate(&known, "and")));
-            self.report(diagnostic);
-            return None;
-        }
         let of = match kind {
             Some(Kind::Known(kind)) => Some(kind),
             _ => None,
@@ -501,6 +516,34 @@ const SYNONYMS: &[(&str, &str, &str)] = &[
     ("service.*.probes", "startup", "start"),
     ("service.*.ingress", "external", "public"),
     ("service.*.ingress", "hosts", "domains"),
+    ("", "alerts", "alert"),
+    ("", "contacts", "contact"),
+    ("", "monitoring", "insights"),
+    ("", "observability", "insights"),
+    ("", "disaster_recovery", "recovery"),
+    ("", "standards", "standard"),
+    ("alert[]", "condition", "when"),
+    ("alert[]", "if", "when"),
+    ("alert[]", "sev", "severity"),
+    ("alert[]", "notify", "contacts"),
+    ("alert[]", "contact", "contacts"),
+    ("alert[]", "description", "note"),
+    ("contact.*", "mail", "email"),
+    ("contact.*", "phone", "voice"),
+    ("contact.*", "url", "webhook"),
+    ("insights", "days", "retention"),
+    ("budget", "limit", "amount"),
+    ("budget", "start", "from"),
+    ("budget", "end", "to"),
+    ("budget", "until", "to"),
+    ("release", "canary", "steps"),
+    ("release", "jobs", "before"),
+    ("release.steps[]", "weight", "traffic"),
+    ("release.steps[]", "wait", "bake"),
+    ("release.steps[]", "for", "bake"),
+    ("standard.waive[]", "reason", "why"),
+    ("standard.waive[]", "id", "rule"),
+    ("standard.waive[]", "expires", "until"),
     ("resource.*", "kind", "type"),
     ("resource.*", "retention", "soft_delete"),
 ];
@@ -558,13 +601,19 @@ fn noun(pattern: &str) -> String {
         "resource.*" => "a resource".to_owned(),
         "environment.*" => "an environment".to_owned(),
         "resource.*.lifecycle[]" => "a lifecycle rule".to_owned(),
+        "alert[]" => "an alert".to_owned(),
+        "contact.*" => "a contact".to_owned(),
+        "release.steps[]" => "a step".to_owned(),
+        "release.before[]" | "release.after[]" => "a job".to_owned(),
+        "release.queries[]" => "a query".to_owned(),
+        "standard.waive[]" => "a waiver".to_owned(),
         pattern => format!("`{}`", shown(pattern)),
     }
 }
 
 /// A path as people would say it: without the names of their own.
 fn shown(path: &str) -> &str {
-    ["service.*.", "resource.*.", "environment.*."]
+    ["service.*.", "resource.*.", "environment.*.", "contact.*.", "alert[]."]
         .iter()
         .find_map(|prefix| path.strip_prefix(prefix))
         .unwrap_or(path)
@@ -580,6 +629,8 @@ pub(crate) fn expects(kind: &Type) -> &'static str {
         Type::OneOrMany(inner) => expects(inner),
         Type::Tables => "a list of tables",
         Type::Text(_) | Type::Template | Type::Choice(_) => "a text",
+        Type::Condition => "a condition such as \"error_rate > 5% for 5m\"",
+        Type::Severity => "a severity from 0 to 4",
         Type::Integer { .. } => "a whole number",
         Type::Boolean => "true or false",
         Type::Cpu => "a number of vCPUs",

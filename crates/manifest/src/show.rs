@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::App;
-use crate::fields;
+use crate::fields::{self, Type};
 
 /// One value of an App.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,7 +41,9 @@ pub fn text(app: &App) -> String {
         let (table, key) = split(&shown.path);
         if table != header {
             write_group(&mut out, &mut group);
-            out.push_str(&format!("\n[{table}]\n"));
+            let name = table.split('[').next().unwrap_or(table);
+            let is_list = name.len() < table.len();
+            out.push_str(&if is_list { format!("\n[[{name}]]\n") } else { format!("\n[{table}]\n") });
             header = table.to_owned();
         }
         group.push((format!("{key} = {}", shown.value), shown.origin.as_str()));
@@ -61,11 +63,14 @@ fn write_group(out: &mut String, lines: &mut Vec<(String, &str)>) {
     }
 }
 
-/// The table header and the key of a path: `service.web` and `scale.min`.
+/// The table header and the key of a path: `service.web` and `scale.min`, `alert[0]` and `when`.
 fn split(path: &str) -> (&str, &str) {
-    let depth = match path.split('.').next() {
-        Some("service" | "resource" | "environment") => 2,
-        Some("abbreviations" | "tags" | "network") => 1,
+    let first = path.split('.').next().unwrap_or_default();
+    let kind = fields::at(first.split('[').next().unwrap_or_default(), None).map(|field| &field.kind);
+    let depth = match kind {
+        Some(Type::Named(_)) => 2,
+        Some(Type::Table | Type::Map(..)) => 1,
+        Some(Type::Tables) if first.ends_with(']') => 1,
         _ => return ("", path),
     };
     let mut dots = path.match_indices('.').map(|(i, _)| i);
@@ -78,12 +83,27 @@ fn split(path: &str) -> (&str, &str) {
 /// Where a value belongs: its table, then the place of its field.
 fn order(path: &str) -> (usize, String, usize, String) {
     let (table, _) = split(path);
-    let place = |pattern: &str| fields::all().position(|field| field.path == pattern);
+    let all: Vec<&'static fields::Field> = fields::all().collect();
+    let place = |pattern: &str| all.iter().position(|field| field.path == pattern);
     let mut segments: Vec<&str> = path.split('.').collect();
-    if segments.len() > 1 && ["service", "resource", "environment"].contains(&segments[0]) {
+    let first = segments[0].split('[').next().unwrap_or_default();
+    let is_list = first.len() < segments[0].len();
+    let item = format!("{first}[]");
+    let rank = place(first).unwrap_or(usize::MAX);
+    if all.iter().any(|field| field.path == first && matches!(field.kind, Type::Named(_)))
+        && segments.len() > 1
+    {
         segments[1] = "*";
     }
-    let first = place(segments[0]).unwrap_or(usize::MAX);
+    if is_list {
+        segments[0] = &item;
+    }
     let field = (1..=segments.len()).rev().find_map(|n| place(&segments[..n].join(".")));
-    (if table.is_empty() { 0 } else { first }, table.to_owned(), field.unwrap_or(usize::MAX), path.to_owned())
+    // Ten comes behind nine.
+    let table = match table.split_once('[').and_then(|(name, number)| Some((name, number.strip_suffix(']')?)))
+    {
+        Some((name, number)) => format!("{name}[{number:0>6}]"),
+        None => table.to_owned(),
+    };
+    (if table.is_empty() { 0 } else { rank }, table, field.unwrap_or(usize::MAX), path.to_owned())
 }

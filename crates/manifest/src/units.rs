@@ -335,23 +335,96 @@ impl fmt::Display for Load {
     }
 }
 
+/// A month of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    /// 2026.
+    pub year: u16,
+    /// 1 to 12.
+    pub month: u8,
+}
+
+impl Month {
+    /// Of `2026-11`; what is wrong with it otherwise.
+    pub(crate) fn parse(text: &str) -> Result<Month, String> {
+        const FORM: &str = "a year and a month, such as \"2026-11\"";
+        let date = Date::parse(&format!("{text}-01")).map_err(|_| FORM.to_owned())?;
+        Ok(Month { year: date.year, month: date.month })
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+/// A day of the calendar. Days compare as they follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date {
+    /// 2026.
+    pub year: u16,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+}
+
+impl Date {
+    /// Of `2026-11-21`; what is wrong with it otherwise.
+    pub(crate) fn parse(text: &str) -> Result<Date, String> {
+        const FORM: &str = "a year, a month and a day, such as \"2026-11-21\"";
+        let form = text.len() == 10
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
+        if !form {
+            return Err(FORM.to_owned());
+        }
+        let part = |range: std::ops::Range<usize>| text[range].parse::<u16>().map_err(|_| FORM.to_owned());
+        let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
+        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let days = match month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => return Err("a year has twelve months".to_owned()),
+        };
+        if !(1..=days).contains(&day) {
+            return Err(format!("that month has {days} days"));
+        }
+        // Both fit: they were compared with small numbers above.
+        Ok(Date { year, month: month as u8, day: day as u8 })
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+/// Reads and writes a quantity as the text that people write.
 macro_rules! written_as_text {
     ($($quantity:ty),*) => {$(
-        impl<'de> Deserialize<'de> for $quantity {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $quantity {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
             }
         }
 
-        impl Serialize for $quantity {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $quantity {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
     )*};
 }
+pub(crate) use written_as_text;
 
-written_as_text!(Memory, Days, Duration, Size, Money, Load);
+written_as_text!(Memory, Days, Duration, Size, Money, Load, Month, Date);
 
 #[cfg(test)]
 mod tests {
@@ -403,6 +476,29 @@ mod tests {
         for wrong in ["256", "256GB", "0Gi", "0.5Gi"] {
             assert!(Size::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for text in ["2026-11-21", "2024-02-29", "2000-02-29", "2017-06-01"] {
+            assert_eq!(Date::parse(text).map(|it| it.to_string()).as_deref(), Ok(text));
+        }
+        for wrong in [
+            "2026-02-29",
+            "2100-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-1-1",
+            "21.11.2026",
+            "2026-11-31",
+            "",
+            "2026-11-2é",
+        ] {
+            assert!(Date::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Month::parse("2026-11").map(|it| it.to_string()).as_deref(), Ok("2026-11"));
+        assert!(Month::parse("2026-11-01").is_err() && Month::parse("2026").is_err());
+        assert!(Date::parse("2026-12-01") > Date::parse("2026-11-30"));
     }
 
     #[test]

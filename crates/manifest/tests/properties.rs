@@ -24,6 +24,9 @@ fn holds(text: &str, environment: Option<&str>) {
         let again = again.app.unwrap_or_else(|| panic!("{shown}\n{:#?}", again.diagnostics));
         assert_eq!(again.services, app.services);
         assert_eq!(again.resources, app.resources);
+        assert_eq!((again.insights, again.alerts, again.contacts), (app.insights, app.alerts, app.contacts));
+        assert_eq!((again.budget, again.usage, again.release), (app.budget, app.usage, app.release));
+        assert_eq!((again.recovery, again.standard), (app.recovery, app.standard));
         assert_eq!((again.tags, again.naming, again.region), (app.tags, app.naming, app.region));
     }
 }

@@ -13,6 +13,7 @@ use crate::network;
 use crate::resource::KINDS;
 use crate::rules::Rule;
 use crate::service;
+use crate::{budget, recovery, release, standard, usage, watch};
 
 /// One field.
 #[derive(Debug)]
@@ -45,7 +46,17 @@ impl Field {
 pub(crate) fn all() -> impl Iterator<Item = &'static Field> + Clone {
     let before = [app::FIELDS, network::fields::FIELDS, service::fields::FIELDS, resource::FIELDS];
     let kinds = KINDS.iter().map(|kind| kind.fields);
-    before.into_iter().chain(kinds).chain([environment::FIELDS]).flatten()
+    let watched = [
+        watch::insights::FIELDS,
+        watch::alert::FIELDS,
+        watch::contact::FIELDS,
+        budget::FIELDS,
+        usage::FIELDS,
+        release::FIELDS,
+        recovery::FIELDS,
+        standard::FIELDS,
+    ];
+    before.into_iter().chain(kinds).chain(watched).chain([environment::FIELDS]).flatten()
 }
 
 /// What type of value a field takes.
@@ -67,6 +78,10 @@ pub(crate) enum Type {
     Text(&'static Rule),
     /// A text with `${…}` in it.
     Template,
+    /// A text that says when something is so; see [`crate::watch::condition`].
+    Condition,
+    /// How bad something is: a number from 0 to 4, or its word.
+    Severity,
     /// One of a few words.
     Choice(Choices),
     /// A whole number.
@@ -156,18 +171,22 @@ pub(crate) fn join(path: &str, key: &str) -> String {
 }
 
 /// Keys of the top level that may stand in an environment's overlay again.
-pub(crate) const OVERLAID: &[&str] =
-    &["region", "naming", "abbreviations", "tags", "network", "service", "resource"];
-
-/// Tables of the language that this version does not carry, and what they will say.
-pub(crate) const LATER_TABLES: &[(&str, &str)] = &[
-    ("release", "how a new revision takes over the traffic"),
-    ("alert", "conditions to be told about"),
-    ("contact", "who is told"),
-    ("budget", "monthly limit"),
-    ("usage", "the load that a quote assumes"),
-    ("recovery", "second region, backups, drills"),
-    ("standard", "which rules apply"),
+pub(crate) const OVERLAID: &[&str] = &[
+    "region",
+    "naming",
+    "abbreviations",
+    "tags",
+    "network",
+    "service",
+    "resource",
+    "insights",
+    "alert",
+    "contact",
+    "budget",
+    "usage",
+    "release",
+    "recovery",
+    "standard",
 ];
 
 #[cfg(test)]

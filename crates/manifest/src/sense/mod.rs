@@ -9,6 +9,7 @@ use crate::network;
 use crate::resource::{self, KINDS, Kind};
 use crate::suggest;
 use crate::tree::{Node, Table, Value};
+use crate::{budget, recovery, release, standard, usage, watch};
 
 /// Most tags of one resource that Azure takes, less Landfall's own two.
 const TAGS_MAX: usize = 50 - 2;
@@ -31,6 +32,14 @@ pub(crate) fn check(place: Place<'_>, root: &Table, lost: bool) -> Vec<Diagnosti
     }
     sense.homes();
     network::check::check(&mut sense);
+    watch::insights::check(&mut sense);
+    watch::alert::check(&mut sense);
+    watch::contact::check(&mut sense);
+    budget::check(&mut sense);
+    usage::check(&mut sense);
+    release::check(&mut sense);
+    recovery::check(&mut sense);
+    standard::check(&mut sense);
     sense.found
 }
 
