@@ -154,10 +154,13 @@ pub(crate) const FIELDS: &[Field] = &[
     },
 ];
 
+/// `service` or `resource`, and its name.
+pub(super) type Owner = (&'static str, String);
+
 /// Fills in what an alert leaves out and the rest of the manifest tells: whose metric it is, and its name.
 pub(crate) fn settle(root: &mut Table) {
     let Some(alerts) = root.get("alert").and_then(Node::list) else { return };
-    let settled: Vec<Option<(Option<(&'static str, String)>, Option<String>)>> = alerts
+    let settled: Vec<Option<(Option<Owner>, Option<String>)>> = alerts
         .iter()
         .map(|alert| {
             let table = alert.table()?;
@@ -192,13 +195,13 @@ pub(crate) fn usual_name(subject: Option<&str>, when: &Condition) -> String {
 }
 
 /// The only thing in the manifest that has a metric.
-fn only_one(root: &Table, metric: Metric) -> Option<(&'static str, String)> {
+fn only_one(root: &Table, metric: Metric) -> Option<Owner> {
     let mut having = having(root, metric);
     (having.len() == 1).then(|| having.remove(0))
 }
 
 /// What in the manifest has a metric.
-fn having(root: &Table, metric: Metric) -> Vec<(&'static str, String)> {
+fn having(root: &Table, metric: Metric) -> Vec<Owner> {
     let services = entries(root, "service").filter(|(_, _, service)| service_has(service, metric));
     let services = services.map(|(name, _, _)| ("service", name.to_owned()));
     let resources = entries(root, "resource").filter(|(_, _, resource)| {
@@ -241,7 +244,7 @@ pub(crate) fn check(sense: &mut Sense<'_>) {
                 let span = if name.is_written() { &name.span } else { &when.span };
                 let diagnostic = sense
                     .problem(codes::ALERT, span, format!("a second alert is called `{text}`"))
-                    .related((*first).span.clone(), "the first")
+                    .related(first.span.clone(), "the first")
                     .help("give one of them a `name` of its own");
                 sense.report(diagnostic);
             }

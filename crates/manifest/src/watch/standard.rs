@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::alert::{host_of, service_has, usual_name};
+use super::alert::{Owner, host_of, service_has, usual_name};
 use super::condition;
 use super::metric::Metric;
 use crate::app::Tier;
@@ -58,7 +58,7 @@ pub(crate) fn add(root: &mut Table, tier: Tier) {
     }
     let written = covered(root);
     let has_insights = is_on(root, "enabled", tier);
-    let mut wanted: Vec<(Option<(&'static str, String)>, &Usual)> = Vec::new();
+    let mut wanted: Vec<(Option<Owner>, &Usual)> = Vec::new();
     for (name, _, service) in entries(root, "service") {
         for usual in SERVICES {
             let Ok(condition) = condition::parse(usual.when) else { continue };
@@ -129,7 +129,7 @@ fn named(root: &Table, name: &str) -> bool {
     alerts.iter().any(|alert| alert.table().and_then(|table| table.get("name")?.text()) == Some(name))
 }
 
-fn node(subject: Option<(&'static str, String)>, usual: &Usual, name: String, tier: Tier) -> Node {
+fn node(subject: Option<Owner>, usual: &Usual, name: String, tier: Tier) -> Node {
     let default = |value: Value| Node::default(value, Some(tier), usual.why);
     let mut table = Table::new();
     table.insert("name".to_owned(), default(Value::Text(name)));
