@@ -60,7 +60,7 @@ pub use load::{Loaded, load};
 pub use network::{Network, Outbound, Purpose, Subnet};
 pub use origin::{Origin, Origins};
 pub use recovery::Recovery;
-pub use release::{Release, Strategy};
+pub use release::Release;
 pub use resource::{
     AccessTier, Lifecycle, Registry, RegistrySku, Replication, Resource, ResourceKind, Storage, Vault,
     VaultSku,
