@@ -87,6 +87,36 @@ fn blueprint_bodies_are_what_azure_takes() {
 }
 
 #[test]
+fn a_blueprint_has_a_picture_in_every_format() {
+    let project = Project::with_manifest("hello", SMALL);
+    let tree = project.run(&["blueprint", "--format", "tree"]).expect(0);
+    assert!(tree.stdout.starts_with("hello ") && tree.stdout.contains("├── service "), "{}", tree.all());
+    // A pipe takes no colour; by force it does, unless NO_COLOR says no.
+    let colored = |variables: &[&str]| {
+        let mut command = project.command(&["blueprint", "--format", "tree"]);
+        command.env_remove("NO_COLOR").envs(variables.iter().map(|name| (name, "1")));
+        command.output().expect("it runs").stdout.contains(&0x1b)
+    };
+    assert!(!colored(&[]) && colored(&["CLICOLOR_FORCE"]) && !colored(&["CLICOLOR_FORCE", "NO_COLOR"]));
+    let dot = project.run(&["blueprint", "--format", "dot"]).expect(0);
+    assert!(dot.stdout.starts_with("digraph ") && dot.stdout.ends_with("}\n"), "{}", dot.all());
+    let json = project.run(&["blueprint", "--format", "json"]).expect(0);
+    assert_eq!(json.json(), project.run(&["blueprint", "--json"]).expect(0).json());
+    let svg = project.run(&["blueprint", "--format", "svg"]).expect(0);
+    assert!(svg.stdout.starts_with("<svg ") && svg.stdout.ends_with("</svg>\n"), "{}", svg.all());
+
+    let file = project.dir.join("picture.svg").display().to_string();
+    let written = project.run(&["blueprint", "--format", "svg", "-o", &file]).expect(0);
+    assert_eq!(written.stdout, "");
+    assert_eq!(project.read("picture.svg"), svg.stdout);
+    assert!(written.stderr.contains("wrote "), "{}", written.all());
+    let lost = project.run(&["blueprint", "--format", "svg", "-o", "no/folder/picture.svg"]).expect(1);
+    assert!(lost.stderr.contains("cannot write no/folder/picture.svg"), "{}", lost.all());
+    let both = project.run(&["blueprint", "--format", "svg", "--json"]).expect(2);
+    assert!(both.stderr.contains("--json"), "{}", both.all());
+}
+
+#[test]
 fn init_writes_a_manifest_that_loads() {
     let project = Project::example("hello");
     std::fs::remove_file(project.dir.join("landfall.toml")).expect("it can be removed");

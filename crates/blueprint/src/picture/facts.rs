@@ -2,8 +2,23 @@
 
 use crate::body::Body;
 
+/// The heading and items of a fact that is a list (`heading: {path[]}`); none when it is no list or has no items.
+pub fn list(template: &'static str, body: &Body) -> Option<(&'static str, Vec<String>)> {
+    let (heading, path) = is_list(template)?;
+    let items: Vec<String> = all(path, body).into_iter().filter_map(plain).collect();
+    (!items.is_empty()).then_some((heading, items))
+}
+
+fn is_list(template: &'static str) -> Option<(&'static str, &'static str)> {
+    let (heading, path) = template.split_once(": {")?;
+    Some((heading, path.strip_suffix('}')?))
+}
+
 /// The text of a fact (see [`super::looks::Look::facts`]); none when the body lacks what it speaks of.
-pub fn fact(template: &str, body: &Body) -> Option<String> {
+pub fn fact(template: &'static str, body: &Body) -> Option<String> {
+    if is_list(template).is_some() {
+        return None;
+    }
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -94,6 +109,13 @@ mod tests {
             ("at {told.*.at} %", Some("at 50, 80 %")),
         ] {
             assert_eq!(fact(template, &body).as_deref(), expected, "{template}");
+            assert_eq!(list(template, &body), None, "{template}");
         }
+        assert_eq!(
+            list("rules: {rules[].name}", &body),
+            Some(("rules", vec!["a".to_owned(), "b".to_owned()]))
+        );
+        assert_eq!(fact("rules: {rules[].name}", &body), None);
+        assert_eq!(list("none: {sku[].name}", &body), None);
     }
 }

@@ -146,7 +146,7 @@ pub struct Look {
     pub drawn: Drawn,
     /// What is worth saying, each with `{path}` filled from the body: `{path[]}` every item's, `{#path}` how many
     /// items, `{path..path}` from one to the other, `{?path}` nothing, but the fact holds only where the value is true. A fact with a path that the body
-    /// has not is left out.
+    /// has not is left out. `heading: {path[]}` is a list of its own.
     pub facts: &'static [&'static str],
 }
 
@@ -202,7 +202,7 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.ContainerRegistry/registries/replications", "Replication", "RP", Supply, Line("replicas"), &[]),
     look("Microsoft.ContainerRegistry/registries/scopeMaps", "Scope map", "SM", Supply, Line("scope maps"), &[]),
     look("Microsoft.ContainerRegistry/registries/tasks", "Registry task", "RT", Supply, Line("tasks"), &[]),
-    look("Microsoft.ContainerService/managedClusters", "AKS cluster", "AK", Compute, Frame, &["{sku.tier}", "Kubernetes {properties.kubernetesVersion}", "pools {properties.agentPoolProfiles[].name}"]),
+    look("Microsoft.ContainerService/managedClusters", "AKS cluster", "AK", Compute, Frame, &["{sku.tier}", "Kubernetes {properties.kubernetesVersion}", "pools: {properties.agentPoolProfiles[].name}"]),
     look("Microsoft.ContainerService/managedClusters/agentPools", "AKS node pool", "NP", Compute, Line("more pools"), &["{properties.vmSize}", "{properties.minCount..properties.maxCount}"]),
     look("Microsoft.ContainerService/managedClusters/maintenanceConfigurations", "Maintenance window", "MW", Compute, Line("maintenance"), &[]),
     look("Microsoft.DBforPostgreSQL/flexibleServers", "PostgreSQL", "PG", Data, Card, &["version {properties.version}", "{sku.name}", "{properties.storage.storageSizeGB} GiB", "availability {properties.highAvailability.mode}"]),
@@ -216,7 +216,7 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments", "Cosmos role assignment", "RA", Data, Drawn::Edge(Link::Grant { principal: "properties.principalId", role: "properties.roleDefinitionId" }), &[]),
     look("Microsoft.EventGrid/systemTopics", "Event Grid topic", "EG", Messaging, Card, &[]),
     look("Microsoft.EventGrid/systemTopics/eventSubscriptions", "Event subscription", "ES", Messaging, Line("subscriptions"), &[]),
-    look("Microsoft.Insights/actionGroups", "Action group", "AG", Monitoring, Card, &["e-mail {properties.emailReceivers[].name}", "webhook {properties.webhookReceivers[].name}", "SMS {properties.smsReceivers[].name}"]),
+    look("Microsoft.Insights/actionGroups", "Action group", "AG", Monitoring, Card, &["e-mail: {properties.emailReceivers[].name}", "webhook: {properties.webhookReceivers[].name}", "SMS: {properties.smsReceivers[].name}"]),
     look("Microsoft.Insights/autoscalesettings", "Autoscale", "AS", Monitoring, AttachedTo("autoscale", "properties.targetResourceUri"), &["{properties.profiles[].capacity.minimum..properties.profiles[].capacity.maximum}"]),
     look("Microsoft.Insights/components", "Application Insights", "IN", Monitoring, Card, &[]),
     look("Microsoft.Insights/diagnosticSettings", "Diagnostic setting", "DS", Monitoring, Drawn::Edge(Link::To("properties.workspaceId", Means::Common("logs"))), &[]),
@@ -239,15 +239,15 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.Network/dnsZones/TXT", "TXT record", "TX", Entry, Line("TXT"), &[]),
     look("Microsoft.Network/loadBalancers", "Load balancer", "LB", Network, Card, &["{sku.name}"]),
     look("Microsoft.Network/natGateways", "NAT gateway", "NG", Network, Card, &["{sku.name}"]),
-    look("Microsoft.Network/networkSecurityGroups", "Network security group", "SG", Network, Attached("rules"), &["{properties.securityRules[].name}"]),
+    look("Microsoft.Network/networkSecurityGroups", "Network security group", "SG", Network, Attached("security group"), &["rules: {properties.securityRules[].name}"]),
     look("Microsoft.Network/networkSecurityGroups/securityRules", "Security rule", "SR", Network, Line("rules"), &[]),
     look("Microsoft.Network/privateDnsZones", "Private DNS zone", "PZ", Names, Slip, &[]),
     look("Microsoft.Network/privateDnsZones/virtualNetworkLinks", "Network link", "NL", Names, Drawn::Edge(Link::To("properties.virtualNetwork.id", Means::Edge("linked"))), &[]),
     look("Microsoft.Network/privateEndpoints", "Private endpoint", "PE", Network, Slip, &["{properties.privateLinkServiceConnections[].properties.groupIds[]}"]),
     look("Microsoft.Network/privateEndpoints/privateDnsZoneGroups", "DNS zone group", "ZG", Network, Silent, &[]),
     look("Microsoft.Network/publicIPAddresses", "Public IP address", "IP", Network, Attached("public IP"), &[]),
-    look("Microsoft.Network/routeTables", "Route table", "RT", Network, Attached("routes"), &["{properties.routes[].name}"]),
-    look("Microsoft.Network/trafficManagerProfiles", "Traffic Manager", "TM", Entry, Card, &["{properties.trafficRoutingMethod}", "endpoints {properties.endpoints[].name}"]),
+    look("Microsoft.Network/routeTables", "Route table", "RT", Network, Attached("route table"), &["routes: {properties.routes[].name}"]),
+    look("Microsoft.Network/trafficManagerProfiles", "Traffic Manager", "TM", Entry, Card, &["{properties.trafficRoutingMethod}", "endpoints: {properties.endpoints[].name}"]),
     look("Microsoft.Network/virtualNetworks", "Virtual network", "VN", Network, Frame, &["{properties.addressSpace.addressPrefixes[]}"]),
     look("Microsoft.Network/virtualNetworks/subnets", "Subnet", "SN", Network, Frame, &["{properties.addressPrefix}", "{properties.addressPrefixes[]}", "for {properties.delegations[].properties.serviceName}"]),
     look("Microsoft.Network/virtualNetworks/virtualNetworkPeerings", "Peering", "PR", Network, Line("peerings"), &[]),
@@ -269,7 +269,7 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.Storage/storageAccounts/queueServices/queues", "Storage queue", "QU", Data, Line("queues"), &[]),
     look("Microsoft.Storage/storageAccounts/tableServices", "Table service", "TS", Data, Silent, &[]),
     look("Microsoft.Storage/storageAccounts/tableServices/tables", "Table", "TA", Data, Line("tables"), &[]),
-    look("Microsoft.Storage/storageAccounts/managementPolicies", "Lifecycle rules", "LR", Data, Line("lifecycle"), &["{properties.policy.rules[].name}"]),
+    look("Microsoft.Storage/storageAccounts/managementPolicies", "Lifecycle rules", "LR", Data, Silent, &["lifecycle rules: {properties.policy.rules[].name}"]),
     look("Microsoft.Web/certificates", "App Service certificate", "CT", Compute, Attached("certificates"), &[]),
     look("Microsoft.Web/serverfarms", "App Service plan", "SF", Compute, Frame, &["{sku.name} × {sku.capacity}", "{?properties.zoneRedundant}zone redundant"]),
     look("Microsoft.Web/sites", "Web app", "WA", Compute, Card, &["{properties.siteConfig.linuxFxVersion}"]),

@@ -10,7 +10,7 @@ mod dot;
 mod facts;
 pub mod looks;
 mod sketch;
-mod svg;
+pub mod svg;
 mod tree;
 
 pub use dot::dot;

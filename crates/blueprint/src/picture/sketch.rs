@@ -10,7 +10,7 @@ use crate::Blueprint;
 use crate::address::Address;
 use crate::body::Body;
 use crate::expression::Expression;
-use crate::picture::facts::fact;
+use crate::picture::facts::{fact, list};
 use crate::picture::looks::{self, Drawn, Group, Link, Means};
 use crate::resource::Resource;
 
@@ -165,6 +165,7 @@ struct Node<'a> {
     group: Group,
     drawn: Drawn,
     facts: Vec<String>,
+    lists: Vec<(&'static str, Vec<String>)>,
     service: Option<&'a str>,
     references: Vec<Reference>,
 }
@@ -268,6 +269,7 @@ fn node<'a>(
         None => unknown(resource_type),
     };
     let facts = look.into_iter().flat_map(|look| look.facts).filter_map(|f| fact(f, body)).collect();
+    let lists = look.into_iter().flat_map(|look| look.facts).filter_map(|f| list(f, body)).collect();
     Node {
         key,
         resource: None,
@@ -281,6 +283,7 @@ fn node<'a>(
         group,
         drawn,
         facts,
+        lists,
         service: None,
         references: Vec::new(),
     }
@@ -410,7 +413,7 @@ fn homes(nodes: &[Node<'_>]) -> Vec<Option<usize>> {
             nodes.iter().enumerate().position(|(other, user)| {
                 other != at
                     && !matches!(user.drawn, Drawn::Edge(_))
-                    && user.references.iter().any(|reference| reference.to == at)
+                    && user.references.iter().any(|reference| leans_on(nodes, user, reference, at))
             })
         };
         let named = |path: &str| {
@@ -444,6 +447,11 @@ fn homes(nodes: &[Node<'_>]) -> Vec<Option<usize>> {
             Some(start)
         })
         .collect()
+}
+
+/// Whether a reference says that a node has another as a part, and nothing that an edge would say.
+fn leans_on(nodes: &[Node<'_>], user: &Node<'_>, reference: &Reference, at: usize) -> bool {
+    reference.to == at && looks::means(user.resource_type, &reference.path, nodes[at].resource_type).is_none()
 }
 
 fn is_identity(node: &Node<'_>) -> bool {
@@ -554,8 +562,9 @@ impl<'a> Builder<'a> {
         let mut lists: Vec<(String, Vec<String>)> = Vec::new();
         for at in of {
             let node = &self.nodes[*at];
-            // What has a name for people is called by it.
-            let item = node.facts.first().map_or(node.name, String::as_str).to_owned();
+            // What has a name for people is called by it, and else as in the manifest.
+            let address = node.resource.map_or(node.name, |resource| resource.address.name());
+            let item = node.facts.first().map_or(address, String::as_str).to_owned();
             match lists.iter_mut().find(|(heading, _)| *heading == node.label) {
                 Some((_, items)) => items.push(item),
                 None => lists.push((node.label.clone(), vec![item])),
@@ -704,25 +713,32 @@ impl<'a> Builder<'a> {
     fn fill_lists(&mut self) {
         let mut lines: Vec<(usize, String, String)> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
-            let Some(home) = self.homes[at].filter(|home| *home != at) else { continue };
-            let heading = match node.drawn {
-                Drawn::Line("") => node.label.clone(),
-                Drawn::Line(heading) | Drawn::Attached(heading) | Drawn::AttachedTo(heading, _) => {
-                    heading.to_owned()
-                }
-                Drawn::Slip => "identity".to_owned(),
-                _ => continue,
-            };
-            let text = line(node);
+            let Some(home) = self.homes[at] else { continue };
             let mut there = vec![home];
             if matches!(node.drawn, Drawn::Attached(_)) {
                 // The same rules may hold for several subnets: each says so.
-                let users = self.nodes.iter().enumerate();
-                let users = users.filter(|(_, user)| user.references.iter().any(|r| r.to == at));
+                let users = self.nodes.iter().enumerate().filter(|(_, user)| {
+                    user.references.iter().any(|reference| leans_on(&self.nodes, user, reference, at))
+                });
                 there.extend(users.filter_map(|(user, _)| self.homes[user]));
             }
+            let heading = match node.drawn {
+                Drawn::Line("") => Some(node.label.clone()),
+                Drawn::Line(heading) | Drawn::Attached(heading) | Drawn::AttachedTo(heading, _) => {
+                    Some(heading.to_owned())
+                }
+                Drawn::Slip => Some("identity".to_owned()),
+                _ => None,
+            };
+            let own = heading.filter(|_| home != at).map(|heading| (heading, line(node)));
+            let lists = node
+                .lists
+                .iter()
+                .flat_map(|(heading, items)| items.iter().map(|item| ((*heading).to_owned(), item.clone())));
             let boxes: BTreeSet<usize> = there.iter().filter_map(|home| self.box_of[*home]).collect();
-            lines.extend(boxes.into_iter().map(|there| (there, heading.clone(), text.clone())));
+            for (heading, text) in own.into_iter().chain(lists) {
+                lines.extend(boxes.iter().map(|there| (*there, heading.clone(), text.clone())));
+            }
         }
         for (at, node) in self.nodes.iter().enumerate() {
             let Some(own) = self.homes[at].and_then(|home| self.box_of[home]) else { continue };

@@ -16,7 +16,7 @@ const PAD: i32 = 12;
 /// A box is at least this wide.
 const NARROW: i32 = 210;
 /// Names that would make a box wider than this are shortened.
-const WIDE: i32 = 300;
+const WIDE: i32 = 340;
 /// Between lines of small text.
 const LINE: i32 = 15;
 /// Where the columns begin, below the title.
@@ -125,7 +125,10 @@ impl<'a> Layout<'a> {
             contents: vec![Content::default(); boxes.len()],
         };
         // What holds services stands first; the rest keeps the order of its groups.
-        columns[1].sort_by_key(|root| !layout.holds(*root, &|one| one.what == What::Service));
+        columns[1].sort_by_key(|root| {
+            let runs = layout.holds(*root, &|one| one.what == What::Service);
+            (!runs, boxes[*root].group != Group::Network)
+        });
         for at in 0..boxes.len() {
             let mut children = std::mem::take(&mut layout.children[at]);
             children.sort_by_key(|child| layout.rank(*child));
@@ -195,10 +198,10 @@ impl<'a> Layout<'a> {
 
     /// Gives every box its height and its place; `lefts` are where the columns begin.
     pub fn place(&mut self, lefts: &[i32], room: &dyn Room) {
-        for place in 0..self.columns.len() {
+        for (roots, left) in self.columns.clone().into_iter().zip(lefts) {
             let mut y = TOP;
-            for root in self.columns[place].clone() {
-                y = self.stand(root, lefts[place], y, room) + BLOCK_GAP;
+            for root in roots {
+                y = self.stand(root, *left, y, room) + BLOCK_GAP;
             }
         }
     }
@@ -259,8 +262,9 @@ fn whole_side(one: &Boxed) -> bool {
 
 fn column(group: Group) -> usize {
     match group {
-        Group::Entry => 0,
-        Group::Compute | Group::Network | Group::Names => 1,
+        // Zones are linked to networks, as names that are known outside lead into them.
+        Group::Entry | Group::Names => 0,
+        Group::Compute | Group::Network => 1,
         Group::Data
         | Group::Messaging
         | Group::Ai
@@ -325,14 +329,11 @@ fn content(one: &Boxed, wide: i32, marks: i32) -> Content {
     Content { runs, tile, height: height.max(if one.form == Form::Frame { 44 } else { 46 }) }
 }
 
+/// Writes a text: its place, class, words, size, and the room it has.
+type Write<'a> = dyn FnMut(i32, i32, &'static str, &str, u32, i32) + 'a;
+
 /// Lists: the heading, then the items in as few lines as they fit.
-fn list_runs(
-    one: &Boxed,
-    dx: i32,
-    room: i32,
-    y: &mut i32,
-    run: &mut dyn FnMut(i32, i32, &'static str, &str, u32, i32),
-) {
+fn list_runs(one: &Boxed, dx: i32, room: i32, y: &mut i32, run: &mut Write<'_>) {
     const LINES: usize = 3;
     for (heading, items) in &one.lists {
         let heading = if heading.is_empty() { String::new() } else { format!("{heading}: ") };

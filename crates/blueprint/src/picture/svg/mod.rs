@@ -10,7 +10,7 @@
 
 mod draw;
 mod layout;
-mod measure;
+pub mod measure;
 mod route;
 
 use crate::Blueprint;

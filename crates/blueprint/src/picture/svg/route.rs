@@ -381,11 +381,11 @@ fn order(pieces: &mut Vec<Piece>) {
     // Each in turn is put where it crosses least; a few rounds settle it.
     for _ in 0..8 {
         let before = order.clone();
-        for piece in 0..pieces.len() {
+        for (piece, costs) in cost.iter().enumerate() {
             order.retain(|other| *other != piece);
             let at = |place: usize| -> usize {
                 let left: usize = order[..place].iter().map(|other| cost[*other][piece]).sum();
-                let right: usize = order[place..].iter().map(|other| cost[piece][*other]).sum();
+                let right: usize = order[place..].iter().map(|other| costs[*other]).sum();
                 left + right
             };
             let best = (0..=order.len()).min_by_key(|place| at(*place)).unwrap_or(0);
