@@ -75,7 +75,8 @@ pub async fn run(scale: Scale) -> Result<Report, Failure> {
     let ours: Subject = Box::new(move |port, folder| {
         let mut command = program(&binary);
         command.args(["serve", "--loopback", "--port", &port.to_string()]);
-        command.env("STORAGE_BASE_PATH", folder);
+        // FastAPI's access log is off as well.
+        command.env("STORAGE_BASE_PATH", folder).env("LOG_LEVEL", "warn");
         command
     });
     let mut peers = Vec::new();

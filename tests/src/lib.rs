@@ -28,25 +28,33 @@ pub fn root() -> PathBuf {
 /// The `landfall` binary: the one named by `LANDFALL_BIN`, else that of this build, brought up to date once.
 pub fn landfall() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(binary) = std::env::var_os("LANDFALL_BIN") {
-            return binary.into();
-        }
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "-p", "landfall", "--message-format", "json"])
-            .current_dir(root())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(built.status.success(), "landfall does not build");
-        String::from_utf8_lossy(&built.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "landfall")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("cargo names the binary")
-    })
+    BINARY.get_or_init(|| program("LANDFALL_BIN", "landfall"))
+}
+
+/// The `call-tickets` binary: the one named by `CALL_TICKETS_BIN`, else that of this build, brought up to date once.
+pub fn call_tickets() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| program("CALL_TICKETS_BIN", "call-tickets"))
+}
+
+fn program(variable: &str, package: &str) -> PathBuf {
+    if let Some(binary) = std::env::var_os(variable) {
+        return binary.into();
+    }
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "-p", package, "--message-format", "json"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(built.status.success(), "{package} does not build");
+    String::from_utf8_lossy(&built.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == package)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the binary")
 }
 
 /// Folders with Azure's types and tools, when they lie beside the workspace; says that it skips where not.

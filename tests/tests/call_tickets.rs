@@ -4,14 +4,12 @@
 //! Here it is given the program that cargo has already made; a single program is a source too.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use landfall_tests::{Project, Ran, block, finish, root, wait_for};
+use landfall_tests::{Project, Ran, block, call_tickets, finish, wait_for};
 use serde_json::{Value, json};
 
 const SECRET: &str = "planted-webhook-secret-7c1f";
@@ -20,32 +18,10 @@ const CALLS: usize = 20;
 /// Storage Blob Data Reader.
 const READER: &str = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1";
 
-/// The service's program: the one named by `CALL_TICKETS_BIN`, else that of this build.
-fn program() -> &'static PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(program) = std::env::var_os("CALL_TICKETS_BIN") {
-            return program.into();
-        }
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "-p", "call-tickets", "--message-format", "json"])
-            .current_dir(root())
-            .output()
-            .expect("cargo runs");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        String::from_utf8_lossy(&built.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("cargo names the program")
-    })
-}
-
 #[test]
 fn calls_become_tickets_through_the_deployed_address() {
     let project = Project::example("call-tickets");
-    std::fs::copy(program(), project.dir.join("call-tickets")).expect("a program can be copied");
+    std::fs::copy(call_tickets(), project.dir.join("call-tickets")).expect("a program can be copied");
     project.edit("landfall.toml", "\"../../apps/call-tickets\"", "\"call-tickets\"");
     let mut ran = vec![
         set(&project, "elevenlabs-webhook-secret", SECRET),
@@ -78,7 +54,7 @@ fn set(project: &Project, secret: &str, value: &str) -> Ran {
 
 /// Signed calls, followed to their tickets.
 fn simulate(url: &str) -> Ran {
-    let mut command = Command::new(program());
+    let mut command = Command::new(call_tickets());
     command
         .args(["simulate", "--url", url, "--calls", &CALLS.to_string(), "--seed", "1", "--json"])
         .env("ELEVENLABS_WEBHOOK_SECRET", SECRET)

@@ -103,9 +103,68 @@ pub enum Malformed {
 /// # Errors
 /// When it is none.
 pub fn json(body: &[u8]) -> Result<Value, Malformed> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // `serde_json` refuses nesting of more than 128 levels.
-    serde_json::from_slice(body).map_err(|_| Malformed::NoJson)
+    serde_json::from_slice(without_mark(body)).map_err(|_| Malformed::NoJson)
+}
+
+/// A body without the byte-order mark that some write before UTF-8.
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// What of an event there is to tell it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A call.
+    Call,
+    /// A call as a trace.
+    Trace,
+    /// A recording.
+    Audio,
+    /// A call that never connected.
+    Failure,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// Its name in keys and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Call => "call",
+            Kind::Trace => "trace",
+            Kind::Audio => "audio",
+            Kind::Failure => "failure",
+            Kind::Other => "other",
+        }
+    }
+}
+
+/// An event's kind, and the conversation it is about, out of its `type`, whether its `data` is an object, and the id in
+/// there; all but traces and other kinds have a conversation.
+fn identified(
+    kind: Option<&str>,
+    data: bool,
+    conversation: Option<String>,
+) -> Result<(Kind, Option<String>), Malformed> {
+    let kind = match kind.filter(|kind| !kind.is_empty()).ok_or(Malformed::NoType)? {
+        "post_call_transcription" => Kind::Call,
+        "post_call_transcription_otel" => Kind::Trace,
+        "post_call_audio" => Kind::Audio,
+        "call_initiation_failure" => Kind::Failure,
+        _ => return Ok((Kind::Other, None)),
+    };
+    match (kind, conversation.filter(|id| !id.trim().is_empty())) {
+        (Kind::Trace, conversation) => Ok((kind, conversation)),
+        _ if !data => Err(Malformed::NoData),
+        (_, None) => Err(Malformed::NoConversation),
+        (_, conversation) => Ok((kind, conversation)),
+    }
+}
+
+fn identity(payload: &Value) -> Result<(Kind, Option<String>), Malformed> {
+    let data = &payload["data"];
+    identified(payload["type"].as_str(), data.is_object(), text(&data["conversation_id"]))
 }
 
 /// Reads an event.
@@ -113,52 +172,39 @@ pub fn json(body: &[u8]) -> Result<Value, Malformed> {
 /// # Errors
 /// What it lacks.
 pub fn read(payload: &Value) -> Result<Event, Malformed> {
-    let kind = payload["type"].as_str().filter(|kind| !kind.is_empty()).ok_or(Malformed::NoType)?;
+    let (kind, conversation) = identity(payload)?;
     let data = &payload["data"];
-    let needs = || if data.is_object() { Ok(()) } else { Err(Malformed::NoData) };
-    let conversation = || {
-        let id = text(&data["conversation_id"]).filter(|id| !id.trim().is_empty());
-        id.ok_or(Malformed::NoConversation)
-    };
+    let named = conversation.clone().unwrap_or_default();
     Ok(match kind {
-        "post_call_transcription" => {
-            needs()?;
-            Event::Call(Box::new(call(data, conversation()?)))
+        Kind::Call => Event::Call(Box::new(call(data, named))),
+        Kind::Trace => Event::Trace { conversation },
+        Kind::Audio => Event::Audio { conversation: named },
+        Kind::Failure => Event::Failure(failure(data, named)),
+        Kind::Other => {
+            Event::Other { kind: payload["type"].as_str().unwrap_or_default().chars().take(100).collect() }
         }
-        "post_call_transcription_otel" => Event::Trace { conversation: conversation().ok() },
-        "post_call_audio" => {
-            needs()?;
-            Event::Audio { conversation: conversation()? }
-        }
-        "call_initiation_failure" => {
-            needs()?;
-            Event::Failure(failure(data, conversation()?))
-        }
-        other => Event::Other { kind: other.chars().take(100).collect() },
     })
 }
 
 /// What makes an event the same one when it comes again: its kind and conversation, or else its bytes.
-pub fn key(payload: Option<&Value>, body: &[u8]) -> String {
-    let known = payload.and_then(|payload| {
-        let kind = match read(payload).ok()? {
-            Event::Call(_) => "call",
-            Event::Trace { .. } => "trace",
-            Event::Audio { .. } => "audio",
-            Event::Failure(_) => "failure",
-            Event::Other { .. } => return None,
-        };
-        let conversation = text(&payload["data"]["conversation_id"])?;
-        // An id of a hundred characters is none of theirs; its hash tells it apart as well.
-        let short = conversation.len() <= 100
-            && conversation.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        Some(if short {
-            format!("{kind}:{conversation}")
-        } else {
-            format!("{kind}:{}", digest(conversation.as_bytes()))
-        })
-    });
-    known.unwrap_or_else(|| format!("other:{}", digest(body)))
+pub fn key(payload: Option<&Value>, body: &[u8]) -> (Kind, String) {
+    keyed(payload.and_then(|payload| identity(payload).ok()), body)
+}
+
+/// The same, of what was seen of the payload.
+pub fn named(kind: Option<String>, data: bool, conversation: Option<String>, body: &[u8]) -> (Kind, String) {
+    keyed(identified(kind.as_deref(), data, conversation).ok(), body)
+}
+
+fn keyed(identity: Option<(Kind, Option<String>)>, body: &[u8]) -> (Kind, String) {
+    let Some((kind, Some(conversation))) = identity else {
+        return (Kind::Other, format!("other:{}", digest(body)));
+    };
+    // An id of a hundred characters is none of theirs; its hash tells it apart as well.
+    let short = conversation.len() <= 100
+        && conversation.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let told = if short { conversation } else { digest(conversation.as_bytes()) };
+    (kind, format!("{}:{told}", kind.name()))
 }
 
 /// A hash, for names.
@@ -295,7 +341,7 @@ mod tests {
         assert_eq!(call.turns[0], Turn { caller: true, at: 4, text: "Mijn printer doet het niet".into() });
         assert_eq!(call.turns.len(), 2);
         assert_eq!(call.collected, [("caller_name".into(), "Jan".into()), ("asset".into(), "12".into())]);
-        assert_eq!(key(Some(&payload), b""), "call:conv_1");
+        assert_eq!(key(Some(&payload), b""), (Kind::Call, "call:conv_1".into()));
     }
 
     #[test]
@@ -312,7 +358,7 @@ mod tests {
             (json!({"type": "post_call_audio", "data": {}}), Malformed::NoConversation),
         ] {
             assert_eq!(read(&payload), Err(lacks), "{payload}");
-            assert!(key(Some(&payload), b"x").starts_with("other:"));
+            assert!(key(Some(&payload), b"x").1.starts_with("other:"));
         }
         assert_eq!(json(b"\xff\xfe"), Err(Malformed::NoJson));
         assert_eq!(json("[".repeat(100_000).as_bytes()), Err(Malformed::NoJson));
@@ -333,7 +379,7 @@ mod tests {
         #[test]
         fn no_body_makes_it_stumble(body: Vec<u8>) {
             let payload = json(&body).ok();
-            prop_assert!(!key(payload.as_ref(), &body).is_empty());
+            prop_assert!(!key(payload.as_ref(), &body).1.is_empty());
         }
 
         #[test]

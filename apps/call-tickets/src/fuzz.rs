@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::event::{self, Event};
 use crate::extract::{Lists, Redaction, rules, ticket};
 use crate::topdesk::incident::{self, FORMS};
-use crate::{scrub, signature, transcript};
+use crate::{intake, scrub, signature, transcript};
 
 /// The secret of inputs that are signed right.
 pub const SECRET: &str = "a-secret-of-the-fuzzer";
@@ -57,12 +57,14 @@ pub fn header(input: &[u8]) {
 /// # Panics
 /// When a secret survives, a name could be a path, a limit of TOPdesk's is broken, or anything stumbles.
 pub fn body(input: &[u8]) {
+    let taken_in = intake::keep(input);
     let payload = event::json(input).ok();
-    let key = event::key(payload.as_ref(), input);
+    let (kind, key) = event::key(payload.as_ref(), input);
     assert!(
         key.len() <= 120 && key.bytes().all(|byte| byte.is_ascii_graphic()),
         "{key:?} is no key for a queue"
     );
+    assert_eq!((taken_in.kind, &taken_in.key), (kind, &key), "both ways it is the same event");
     let Some(payload) = payload else {
         let once = scrub::scrub_text(&String::from_utf8_lossy(input));
         assert_eq!(scrub::scrub_text(&once), once, "scrubbing text twice is scrubbing it once");
@@ -71,9 +73,8 @@ pub fn body(input: &[u8]) {
     let kept = scrub::scrub(payload.clone());
     assert_eq!(scrub::scrub(kept.clone()), kept, "scrubbing twice is scrubbing once");
     // What is kept is read again by a worker.
-    let read = event::json(kept.to_string().as_bytes());
-    assert_eq!(read.as_ref(), Ok(&kept), "what is kept can be read");
-    assert_eq!(event::key(Some(&kept), input), key, "scrubbing makes another event of it");
+    assert_eq!(event::json(&taken_in.body).as_ref(), Ok(&kept), "what is kept is what was scrubbed");
+    assert_eq!(event::key(Some(&kept), input), (kind, key), "scrubbing makes another event of it");
     event::audio(&kept);
     event::happened(&kept);
     match event::read(&kept) {

@@ -64,6 +64,10 @@ static URL_SECRET: LazyLock<Regex> = LazyLock::new(|| {
 static URL_LOGIN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)(https?://)[^/\s@]+@").expect("a pattern"));
 
+/// Where any of the patterns for text may match at all; most text has none of it.
+static SUSPECT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)://|\b(?:bearer|basic)\s").expect("a pattern"));
+
 /// Credentials in running text.
 static BEARER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/\-]{8,}=*").expect("a pattern"));
@@ -103,8 +107,52 @@ pub fn scrub_text(text: &str) -> String {
     in_text(&text)
 }
 
-fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+/// A member's name in lower case and without separators, on the stack: every member of every payload has one.
+struct Plain {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Plain {
+    /// The name, cut off where it is longer than any of the known ones.
+    fn of(name: &str) -> Plain {
+        let mut plain = Plain { bytes: [0; 32], length: 0 };
+        for byte in name.bytes().filter(u8::is_ascii_alphanumeric).take(plain.bytes.len()) {
+            plain.bytes[plain.length] = byte.to_ascii_lowercase();
+            plain.length += 1;
+        }
+        plain
+    }
+
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| name.as_bytes() == &self.bytes[..self.length])
+    }
+}
+
+/// Members whose value names the value beside it: variables and headers are also written as lists of such pairs.
+pub const NAMING: [&str; 3] = ["name", "variable_name", "key"];
+
+/// Whether what has this name is a secret. Of headers everything is that is not known to be open.
+pub fn is_secret(name: &str, header: bool) -> bool {
+    let plain = Plain::of(name);
+    let prefixed = name.as_bytes().get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"secret__"));
+    prefixed || plain.is_one_of(SECRET_NAMES) || (header && !plain.is_one_of(OPEN_HEADERS))
+}
+
+/// Whether a text may be JSON itself.
+fn is_nested(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
+}
+
+/// Whether a text may hold a secret that no member's name tells of.
+pub fn is_suspect(text: &str) -> bool {
+    is_nested(text) || SUSPECT.is_match(text)
+}
+
+/// Whether a member holds headers: its name, without separators, ends so.
+pub fn is_headers(name: &str) -> bool {
+    let mut last = name.bytes().rev().filter(u8::is_ascii_alphanumeric);
+    b"sredaeh".iter().all(|byte| last.next().is_some_and(|other| other.eq_ignore_ascii_case(byte)))
 }
 
 /// Hides what is named like a secret, and notes what it was. Within `headers` everything is a secret that is not
@@ -113,29 +161,20 @@ fn hide(value: &mut Value, headers: bool, depth: usize, secrets: &mut BTreeSet<S
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let plain = plain(name);
-                let secret = name.to_ascii_lowercase().starts_with("secret__")
-                    || SECRET_NAMES.contains(&plain.as_str())
-                    || (headers && !OPEN_HEADERS.contains(&plain.as_str()));
-                if secret {
+                if is_secret(name, headers) {
                     note(member, secrets);
                     if !member.is_null() {
                         *member = HIDDEN.into();
                     }
                 } else {
-                    hide(member, plain.ends_with("headers"), depth, secrets);
+                    hide(member, is_headers(name), depth, secrets);
                 }
             }
         }
         Value::Array(items) => {
-            // Variables and headers are also written as lists of names and values.
             for item in items {
-                let named = ["name", "variable_name", "key"].iter().find_map(|name| item[*name].as_str());
-                let secret = named.is_some_and(|name| {
-                    name.to_ascii_lowercase().starts_with("secret__")
-                        || (headers && !OPEN_HEADERS.contains(&plain(name).as_str()))
-                        || SECRET_NAMES.contains(&plain(name).as_str())
-                });
+                let named = NAMING.iter().find_map(|name| item[*name].as_str());
+                let secret = named.is_some_and(|name| is_secret(name, headers));
                 if secret && let Value::Object(members) = item {
                     for name in ["value", "new_value", "old_value"] {
                         if let Some(member) = members.get_mut(name).filter(|member| !member.is_null()) {
@@ -148,8 +187,10 @@ fn hide(value: &mut Value, headers: bool, depth: usize, secrets: &mut BTreeSet<S
             }
         }
         Value::String(text) => {
-            let json = text.trim_start().starts_with(['{', '[']) && depth > 0;
-            if json && let Ok(mut within) = serde_json::from_str::<Value>(text) {
+            if depth > 0
+                && is_nested(text)
+                && let Ok(mut within) = serde_json::from_str::<Value>(text)
+            {
                 let before = within.clone();
                 hide(&mut within, headers, depth - 1, secrets);
                 if within != before {
@@ -190,8 +231,7 @@ fn everywhere(value: &mut Value, secrets: &[String]) {
                     *text = text.replace(secret.as_str(), HIDDEN);
                 }
             }
-            if text.contains("://") || text.to_ascii_lowercase().contains("bearer ") || text.contains("asic ")
-            {
+            if SUSPECT.is_match(text) {
                 *text = in_text(text);
             }
         }

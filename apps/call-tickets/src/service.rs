@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::config::{Config, Model, Transcripts};
+use crate::deliveries::Deliveries;
 use crate::extract::Extractor;
 use crate::metrics::Metrics;
 use crate::notify::{Mailer, Note};
@@ -53,6 +54,8 @@ pub struct Service {
     pub mailer: Option<Mailer>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Deliveries that are not answered yet.
+    pub deliveries: Deliveries,
     /// Told when there may be something to claim.
     pub woken: Notify,
     outside: Outside,
@@ -108,6 +111,7 @@ impl Service {
             },
             mailer: config.mail.clone().map(Mailer::new).transpose().map_err(part("GMAIL_SMTP_SERVER"))?,
             metrics,
+            deliveries: Deliveries::default(),
             woken: Notify::new(),
             chance: Mutex::new(StdRng::seed_from_u64(outside.seed)),
             outside,
@@ -243,7 +247,8 @@ impl Ledger for SharedLedger {
         for _ in 0..10 {
             let (seen, before) =
                 self.read(day).await.map_or((None, Spent::default()), |(seen, spent)| (Some(seen), spent));
-            let value = serde_json::json!({"dollars": before.dollars + more.dollars, "tokens": before.tokens + more.tokens});
+            let both = before.and(more);
+            let value = serde_json::json!({"dollars": both.dollars, "tokens": both.tokens});
             match self.records.write(SPENDING, &day.to_string(), &value, seen, (self.now)()).await {
                 Err(Error::Conflict { .. }) => {}
                 _ => return,

@@ -70,6 +70,14 @@ pub struct Spent {
     pub tokens: u64,
 }
 
+impl Spent {
+    /// Both together. A service that lies about its tokens can exhaust a budget, and nothing worse.
+    #[must_use]
+    pub fn and(self, more: Spent) -> Spent {
+        Spent { dollars: self.dollars + more.dollars, tokens: self.tokens.saturating_add(more.tokens) }
+    }
+}
+
 /// The UTC day of a time.
 pub fn day(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
@@ -99,10 +107,7 @@ impl Ledger for Memory {
     async fn add(&self, day: Date, more: Spent) {
         let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let before = kept.filter(|(kept, _)| *kept == day).map(|(_, spent)| spent).unwrap_or_default();
-        *kept = Some((
-            day,
-            Spent { dollars: before.dollars + more.dollars, tokens: before.tokens + more.tokens },
-        ));
+        *kept = Some((day, before.and(more)));
     }
 }
 

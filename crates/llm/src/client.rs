@@ -223,9 +223,10 @@ impl Client {
         }
         let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if status == 200 {
+            let usage = wire::usage(&provider.protocol, &body);
+            self.pay(usage, now).await;
             return match wire::answer(&provider.protocol, &body, limit) {
-                Ok((value, usage)) => {
-                    self.pay(usage, now).await;
+                Ok(value) => {
                     let model = body["model"].as_str().unwrap_or(model).to_owned();
                     Tried::Answered(value, usage, headers, model)
                 }
@@ -242,7 +243,10 @@ impl Client {
     }
 
     async fn pay(&self, usage: Usage, now: Timestamp) {
-        let spent = Spent { dollars: self.settings.prices.cost(usage), tokens: usage.input + usage.output };
+        let spent = Spent {
+            dollars: self.settings.prices.cost(usage),
+            tokens: usage.input.saturating_add(usage.output),
+        };
         self.ledger.add(budget::day(now), spent).await;
     }
 

@@ -104,19 +104,33 @@ pub fn body(
     }
 }
 
+/// What a good response took. It is paid for whatever its answer is worth.
+pub fn usage(protocol: &Protocol, body: &Value) -> Usage {
+    let usage = &body["usage"];
+    match protocol {
+        Protocol::Anthropic => {
+            let cached = count(&usage["cache_read_input_tokens"]);
+            Usage {
+                input: count(&usage["input_tokens"]).saturating_add(cached),
+                cached,
+                output: count(&usage["output_tokens"]),
+            }
+        }
+        Protocol::OpenAi | Protocol::AzureDated { .. } | Protocol::AzureV1 => Usage {
+            input: count(&usage["prompt_tokens"]),
+            cached: count(&usage["prompt_tokens_details"]["cached_tokens"]),
+            output: count(&usage["completion_tokens"]),
+        },
+    }
+}
+
 /// The answer in the body of a good response.
 ///
 /// # Errors
 /// Why there is none: see the variants.
-pub fn answer(protocol: &Protocol, body: &Value, limit: u32) -> Result<(Value, Usage), Error> {
+pub fn answer(protocol: &Protocol, body: &Value, limit: u32) -> Result<Value, Error> {
     match protocol {
         Protocol::Anthropic => {
-            let usage = Usage {
-                input: count(&body["usage"]["input_tokens"])
-                    + count(&body["usage"]["cache_read_input_tokens"]),
-                cached: count(&body["usage"]["cache_read_input_tokens"]),
-                output: count(&body["usage"]["output_tokens"]),
-            };
             match body["stop_reason"].as_str() {
                 Some("max_tokens" | "model_context_window_exceeded") => return Err(Error::CutOff { limit }),
                 Some("refusal") => return Err(Error::Refused),
@@ -124,15 +138,9 @@ pub fn answer(protocol: &Protocol, body: &Value, limit: u32) -> Result<(Value, U
             }
             let blocks = body["content"].as_array().map(Vec::as_slice).unwrap_or_default();
             let used = blocks.iter().find(|block| block["type"] == "tool_use");
-            let used = used.ok_or(Error::Garbled { why: "no use of the tool" })?;
-            Ok((used["input"].clone(), usage))
+            Ok(used.ok_or(Error::Garbled { why: "no use of the tool" })?["input"].clone())
         }
         Protocol::OpenAi | Protocol::AzureDated { .. } | Protocol::AzureV1 => {
-            let usage = Usage {
-                input: count(&body["usage"]["prompt_tokens"]),
-                cached: count(&body["usage"]["prompt_tokens_details"]["cached_tokens"]),
-                output: count(&body["usage"]["completion_tokens"]),
-            };
             let choice = body["choices"].get(0).ok_or(Error::Garbled { why: "no choices" })?;
             match choice["finish_reason"].as_str() {
                 Some("length") => return Err(Error::CutOff { limit }),
@@ -143,9 +151,7 @@ pub fn answer(protocol: &Protocol, body: &Value, limit: u32) -> Result<(Value, U
                 return Err(Error::Refused);
             }
             let text = choice["message"]["content"].as_str().ok_or(Error::Garbled { why: "no content" })?;
-            let value = serde_json::from_str(text.trim())
-                .map_err(|_| Error::Garbled { why: "content that is no JSON" })?;
-            Ok((value, usage))
+            serde_json::from_str(text.trim()).map_err(|_| Error::Garbled { why: "content that is no JSON" })
         }
     }
 }

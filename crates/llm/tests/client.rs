@@ -12,7 +12,7 @@ use landfall_llm::budget::Memory;
 use landfall_llm::{Access, Budget, Client, Error, Provider, Question, Settings};
 use serde_json::{Value, json};
 
-type Scripted = (u16, Vec<(&'static str, String)>, Value);
+type Scripted = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 /// What the server says next, and what it was asked.
 #[derive(Clone, Default)]
@@ -28,7 +28,13 @@ impl Script {
 
     fn with(self, status: u16, headers: &[(&'static str, &str)], body: Value) -> Script {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        self.says.lock().expect("lock").push_back((status, headers, body));
+        self.says.lock().expect("lock").push_back((status, headers, body.to_string().into_bytes()));
+        self
+    }
+
+    /// Says something that is no JSON, perhaps.
+    fn raw(self, status: u16, body: impl Into<Vec<u8>>) -> Script {
+        self.says.lock().expect("lock").push_back((status, vec![], body.into()));
         self
     }
 
@@ -46,9 +52,8 @@ impl Script {
                 script.asked.lock().expect("lock").push((uri.to_string(), headers, body));
                 let next = script.says.lock().expect("lock").pop_front();
                 let (status, headers, body) =
-                    next.unwrap_or((418, vec![], json!({"error": {"message": "no more"}})));
-                let mut answer =
-                    (StatusCode::from_u16(status).expect("a status"), body.to_string()).into_response();
+                    next.unwrap_or((418, vec![], br#"{"error": {"message": "no more"}}"#.to_vec()));
+                let mut answer = (StatusCode::from_u16(status).expect("a status"), body).into_response();
                 for (name, value) in headers {
                     answer.headers_mut().insert(name, value.parse().expect("a value"));
                 }
@@ -163,6 +168,77 @@ async fn what_cannot_pass_is_not_tried_again() {
         assert_eq!(ask(&script).await.expect_err("fails").name(), name, "{body}");
         assert_eq!(script.asked().len(), 1, "{body}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_at_all_is_garbled_and_not_asked_for_again() {
+    let whole = good(&json!({"a": 1})).to_string();
+    let deep = format!("{{\"choices\": {}", "[".repeat(100_000));
+    let said: [Vec<u8>; 8] = [
+        Vec::new(),
+        b"<html>it works</html>".to_vec(),
+        whole[..whole.len() - 1].into(),
+        [whole.as_bytes(), b"x"].concat(),
+        b"\xff\xfe\x00".to_vec(),
+        // A stream, which nobody asked for.
+        format!("data: {whole}\n\ndata: [DONE]\n\n").into_bytes(),
+        deep.into_bytes(),
+        // More than is read of any response.
+        good(&json!("x".repeat(5 << 20))).to_string().into_bytes(),
+    ];
+    for body in said {
+        let script = Script::default().raw(200, body.clone()).then(200, good(&json!(1)));
+        let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
+        assert_eq!(ask(&script).await.expect_err("fails").name(), "garbled", "{shown}");
+        assert_eq!(script.asked().len(), 1, "{shown}");
+    }
+    let refusals = Script::default().raw(400, "<html>").raw(418, b"\xff".to_vec());
+    assert_eq!(ask(&refusals).await.expect_err("fails").name(), "rejected");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_asked_for_again() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let server = tokio::spawn(async move {
+        let whole = good(&json!(7)).to_string();
+        for cut in [true, false] {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut buffer = vec![0; 64 << 10];
+            let mut had = 0;
+            // A request ends with the question's last brace.
+            while !buffer[..had].ends_with(b"}") {
+                had += stream.read(&mut buffer[had..]).await.expect("the request");
+            }
+            let head =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", whole.len());
+            let body = if cut { &whole[..20] } else { &whole };
+            stream.write_all(format!("{head}{body}").as_bytes()).await.expect("is sent");
+        }
+    });
+    let answer = client(settings(&base)).ask(&question(), Timestamp::UNIX_EPOCH).await;
+    assert_eq!(answer.expect("the second is whole").value, json!(7));
+    server.await.expect("both were asked for");
+}
+
+#[tokio::test]
+async fn what_was_spent_is_paid_whatever_the_answer_is_worth() {
+    let mut cut = finished("length");
+    cut["usage"] = json!({"prompt_tokens": 10, "completion_tokens": 5});
+    let mut odd = good(&json!(1));
+    odd["usage"] = json!({"prompt_tokens": u64::MAX, "completion_tokens": u64::MAX});
+    let mut odder = good(&json!(1));
+    odder["usage"] = json!({"prompt_tokens": -7, "completion_tokens": "many"});
+    let script = Script::default().then(200, cut.clone()).then(200, cut).then(200, odder).then(200, odd);
+    let client = client(settings(&script.serve().await));
+    let now = Timestamp::UNIX_EPOCH;
+    assert!(client.ask(&question(), now).await.is_err());
+    assert_eq!(client.spent(now).await.tokens, 30, "twice cut off is twice paid");
+    assert!(client.ask(&question(), now).await.is_ok());
+    assert_eq!(client.spent(now).await.tokens, 30, "nonsense counts as nothing");
+    assert!(client.ask(&question(), now).await.is_ok());
+    assert_eq!(client.spent(now).await.tokens, u64::MAX);
 }
 
 #[tokio::test]

@@ -229,7 +229,7 @@ fn checked(name: &str) -> Result<object_store::path::Path, Error> {
 fn write_durably(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let folder = target.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    crate::make_folder(folder)?;
     let beside = folder.join(format!(".{}", uuid::Uuid::new_v4()));
     let write = || {
         let mut file = std::fs::File::create_new(&beside)?;

@@ -18,7 +18,7 @@ pub mod queue;
 pub mod records;
 pub mod sqlite;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use blobs::Blobs;
@@ -131,4 +131,24 @@ impl Error {
     ) -> Error {
         Error::Engine { what: what.into(), source: source.into() }
     }
+}
+
+/// Makes a folder and those above it that are missing; it is durable when this returns.
+pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().unwrap_or(Path::new(""));
+    make_folder(above)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    // A name is on the disk once the folder that holds it is.
+    std::fs::File::open(if above.as_os_str().is_empty() { Path::new(".") } else { above })?.sync_all()
+}
+
+/// A reason as every engine can hold it. It may quote what a service said, and PostgreSQL takes no NUL in a text.
+pub(crate) fn reason(why: &str) -> String {
+    why.replace('\0', "\u{fffd}")
 }

@@ -89,7 +89,7 @@ impl Postgres {
             .bind(&claim.key)
             .bind(&claim.token)
             .bind(due)
-            .bind(why)
+            .bind(why.map(crate::reason))
             .execute(&self.pool)
             .await
             .map_err(engine(what))?;

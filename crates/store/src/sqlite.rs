@@ -1,11 +1,14 @@
 //! Queue and records in one SQLite file, for one process.
 //!
 //! One thread owns the connection that writes. It takes all the writes that wait, does them in one transaction, and
-//! answers them after the commit: a hundred callers that wait for durability share one `fsync`. Each write runs within
-//! a savepoint, so one that fails takes no other with it.
+//! answers them after the commit: a hundred callers that wait for durability share one `fsync`. A write that fails takes
+//! no other with it: one statement is all or nothing by itself, and several run within a savepoint.
+//!
+//! SQLite appends commits to a log (`-wal`) and brings them into the file later. That takes two `fsync`s and whole
+//! milliseconds, so a second thread does it, beside the writes and not between them.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,6 +52,18 @@ const APPLICATION_ID: i32 = 0x4c46_5354;
 /// The most writes that share a transaction, so that the first of them does not wait for ever.
 const BATCH: usize = 256;
 
+/// The length at which the log is to begin anew. It never does by itself while writes follow each other without a gap.
+const LOG: i64 = 64 << 20;
+
+/// The least time between two checkpoints.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Each page of a commit is a write of its own, and the body of a call takes most of a page of SQLite's usual 4096 bytes.
+const PAGE: i64 = 8192;
+
+/// What the connection that writes may keep in memory.
+const CACHE_KIB: i64 = 8 << 10;
+
 /// How long another process may hold the file before we give up.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -72,7 +87,7 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Sqlite, Error> {
         let failed = |error: rusqlite::Error| Error::engine(format!("the store {}", path.display()), error);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
+            crate::make_folder(folder)
                 .map_err(|error| Error::engine(format!("the folder {}", folder.display()), error))?;
         }
         let writer = connect(path).map_err(failed)?;
@@ -88,11 +103,18 @@ impl Sqlite {
         writer.execute_batch(SCHEMA).map_err(failed)?;
         writer.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         let reader = connect(path).map_err(failed)?;
+        // The pages of a whole batch stay in memory between two commits.
+        writer.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
+        // Checkpoints are the other thread's.
+        writer.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
+        let housekeeper = connect(path).map_err(failed)?;
         let (jobs, waiting) = channel();
-        std::thread::Builder::new()
-            .name("store".into())
-            .spawn(move || write(writer, &waiting))
-            .map_err(|error| Error::engine("the store's thread", error))?;
+        let (written, to_check) = sync_channel(1);
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        thread("store")
+            .spawn(move || write(&writer, &waiting, &written))
+            .and_then(|_| thread("store-log").spawn(move || checkpoint(&housekeeper, &to_check)))
+            .map_err(|error| Error::engine("the store's threads", error))?;
         Ok(Sqlite { writer: jobs, reader: Arc::new(Mutex::new(reader)) })
     }
 
@@ -111,7 +133,16 @@ impl Sqlite {
         .await
     }
 
-    /// Does a write and returns when it is durable.
+    /// Does a write of several statements, and returns when it is durable.
+    async fn write_whole<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.write(what, |connection| within_savepoint(connection, work)).await
+    }
+
+    /// Does a write of one statement, and returns when it is durable.
     async fn write<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -120,7 +151,7 @@ impl Sqlite {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let done = match connection {
-                Ok(connection) => within_savepoint(connection, work),
+                Ok(connection) => work(connection),
                 Err(error) => Err(Failure::Known(Error::engine(what, error))),
             };
             Box::new(move |committed| {
@@ -147,7 +178,7 @@ impl Sqlite {
         due: i64,
         why: Option<&str>,
     ) -> Result<(), Error> {
-        let (claim, why) = (claim.clone(), why.map(str::to_owned));
+        let (claim, why) = (claim.clone(), why.map(crate::reason));
         self.write(what, move |connection| {
             let statement =
                 format!("UPDATE queue SET {set} WHERE key = ?1 AND token = ?2 AND state = 'claimed'");
@@ -191,41 +222,73 @@ impl From<rusqlite::Error> for Failure {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
+    // Of a new file only.
+    connection.pragma_update(None, "page_size", PAGE)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // What is put is on the disk before it is acknowledged, also when the power goes.
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
-/// The writing thread: whatever waits shares one transaction.
-fn write(connection: Connection, waiting: &Receiver<Job>) {
+/// The writing thread: whatever waits shares one transaction. It tells `written` of each.
+fn write(connection: &Connection, waiting: &Receiver<Job>, written: &SyncSender<()>) {
     while let Ok(first) = waiting.recv() {
-        let begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(Arc::new);
-        let open = || begun.as_ref().map(|()| &connection).map_err(Arc::clone);
+        let begun = run(connection, "BEGIN IMMEDIATE").map_err(Arc::new);
+        let open = || begun.as_ref().map(|()| connection).map_err(Arc::clone);
         let mut answers = vec![first(open())];
+        // A disk that is full may have ended the transaction; its commit then fails, and everybody is told.
         while answers.len() < BATCH
+            && !connection.is_autocommit()
             && let Ok(next) = waiting.try_recv()
         {
             answers.push(next(open()));
         }
-        let committed = begun.clone().and_then(|()| connection.execute_batch("COMMIT").map_err(Arc::new));
+        let committed = begun.clone().and_then(|()| run(connection, "COMMIT").map_err(Arc::new));
         let committed = committed.inspect_err(|_| {
             // A transaction that could not be committed, for want of space perhaps, must not stay open.
-            let _ = connection.execute_batch("ROLLBACK");
+            let _ = run(connection, "ROLLBACK");
         });
         for answer in answers {
             answer(committed.clone());
         }
+        // One that waits already will see this one too.
+        let _ = written.try_send(());
     }
+}
+
+/// The thread that brings the log into the file, now and then.
+fn checkpoint(connection: &Connection, written: &Receiver<()>) {
+    let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap_or(4096);
+    let pages = |bytes: i64| bytes / page;
+    while written.recv().is_ok() {
+        let checkpointed = |mode: &str| {
+            connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(1))
+        };
+        // Beside the writes. What fails here, for want of space perhaps, stays in the log and is tried again.
+        let length = checkpointed("PASSIVE").unwrap_or(0);
+        if length > pages(LOG) {
+            // Most of it is in the file now. Only while nobody writes can the log begin anew, so the rest is short.
+            let _ = checkpointed("RESTART");
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Runs a statement without parameters or rows.
+fn run(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(drop)
 }
 
 fn within_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    connection.execute_batch("SAVEPOINT one")?;
+    run(connection, "SAVEPOINT one")?;
     let done = work(connection);
-    connection.execute_batch(if done.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
+    if done.is_err() {
+        run(connection, "ROLLBACK TO one")?;
+    }
+    run(connection, "RELEASE one")?;
     done
 }
 
@@ -278,7 +341,7 @@ impl Queue for Sqlite {
     }
 
     async fn claim(&self, limit: usize, lease: Duration, now: Timestamp) -> Result<Vec<Claim>, Error> {
-        self.write("claiming items", move |connection| {
+        self.write_whole("claiming items", move |connection| {
             let mut due = connection.prepare_cached(
                 "SELECT key, body, attempts, put FROM queue
                  WHERE state IN ('waiting', 'claimed') AND due <= ?1 ORDER BY due, put LIMIT ?2",

@@ -88,7 +88,7 @@ async fn a_lease_ends_and_the_claim_is_lost(store: &Store) {
 async fn a_failure_waits_and_a_dead_one_comes_back(store: &Store) {
     put(store, "hard", 200).await;
     let claimed = claim(store, 1, 200).await.remove(0);
-    store.queue.retry(&claimed, at(210), "TOPdesk is away").await.expect("goes back");
+    store.queue.retry(&claimed, at(210), "TOPdesk said \0").await.expect("goes back");
     assert!(claim(store, 1, 209).await.is_empty());
     let claimed = claim(store, 1, 210).await.remove(0);
     assert_eq!(claimed.attempt, 2);
@@ -199,14 +199,18 @@ async fn postgres_keeps_its_promises() {
     same.expect("two replicas may start at once");
     keeps_its_promises(store.clone()).await;
     put(&store, "durable", 500).await;
+    let claimed = claim(&store, 1, 500).await.remove(0);
     server.kill();
     assert!(store.queue.counts().await.is_err(), "a server that is gone is told");
+    let refused = NewItem { key: "refused".into(), body: Vec::new(), due: at(501) };
+    let begun = std::time::Instant::now();
+    assert!(store.queue.put(refused, at(501)).await.is_err());
+    assert!(store.queue.finish(&claimed, at(501)).await.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits for ever: {:?}", begun.elapsed());
     server.resume();
-    assert_eq!(
-        state(&store, "durable").await,
-        Some(State::Waiting),
-        "the pool comes back, and so does what was put"
-    );
+    assert_eq!(state(&store, "durable").await, Some(State::Claimed), "the pool comes back");
+    assert_eq!(state(&store, "refused").await, None, "what was refused is not there");
+    store.queue.finish(&claimed, at(502)).await.expect("the claim holds");
 }
 
 #[tokio::test]
@@ -218,6 +222,64 @@ async fn a_file_of_another_program_is_left_alone() {
     drop(other);
     let error = Store::open(&Place::Sqlite(path)).await.err().expect("is refused").to_string();
     assert!(error.contains("another program"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_told_and_not_written_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let whole = {
+        let store = Store::open(&Place::Sqlite(path.clone())).await.expect("opens");
+        for number in 0..200 {
+            put(&store, &format!("item-{number}"), 0).await;
+        }
+        drop(store);
+        // The threads let the file go by themselves.
+        landfall_tests::wait_for("the log is gone", Duration::from_secs(20), || {
+            let log = folder.path().join("store.db-wal");
+            if log.exists() { Err("it is there".to_owned()) } else { Ok(()) }
+        });
+        std::fs::read(&path).expect("can be read")
+    };
+    let mut header = whole.clone();
+    header[..16].fill(b'x');
+    for (name, bytes) in [("no-database", b"planted".repeat(1000)), ("header", header)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).expect("can be written");
+        let error = Store::open(&Place::Sqlite(path.clone())).await.err().expect("is refused");
+        assert!(error.to_string().contains(name), "it says which file: {error}");
+        assert_eq!(std::fs::read(&path).expect("can be read"), bytes, "it is as it was");
+    }
+    for (name, from) in [("schema", 100), ("middle", 20_000)] {
+        let path = folder.path().join(name);
+        let mut bytes = whole.clone();
+        bytes[from..].fill(0xa5);
+        std::fs::write(&path, &bytes).expect("can be written");
+        let told = match Store::open(&Place::Sqlite(path)).await {
+            Err(_) => true,
+            Ok(store) => {
+                store.queue.claim(500, LEASE, at(1)).await.is_err() || store.queue.counts().await.is_err()
+            }
+        };
+        assert!(told, "{name}: damage is an error, never an empty queue");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_a_crash_cut_off_is_read_as_far_as_it_was_committed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store = Store::open(&Place::Sqlite(path.clone())).await.expect("opens");
+    put(&store, "kept", 0).await;
+    // The file and its log as they stand, and what a write that was under way had added.
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&path, &copy).expect("can be copied");
+    let mut log = std::fs::read(folder.path().join("store.db-wal")).expect("there is a log");
+    log.extend_from_slice(&[0xa5; 5000]);
+    std::fs::write(folder.path().join("copy.db-wal"), log).expect("can be written");
+    let again = Store::open(&Place::Sqlite(copy)).await.expect("opens");
+    assert_eq!(state(&again, "kept").await, Some(State::Waiting));
+    assert_eq!(put(&again, "next", 1).await, Put::New);
 }
 
 #[test]
@@ -247,6 +309,32 @@ async fn holds_blobs(blobs: Blobs) {
     blobs.remove("2026/11/21/a.json").await.expect("removes");
     blobs.remove("2026/11/21/a.json").await.expect("removes what is gone");
     assert_eq!(blobs.get("2026/11/21/a.json").await.expect("reads"), None);
+    let odd = [
+        "odd/100%",
+        "odd/%2E%2e",
+        "odd/a%2Fb",
+        "odd/#1?x=y&z",
+        "odd/'\"`<>|*",
+        "odd/~.a",
+        "odd/[x]{y}^",
+        "odd/\u{1f5a8}\u{202e}",
+    ];
+    for name in odd {
+        blobs
+            .put(name, name.to_owned(), "text/plain")
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let mut listed = blobs.list("odd").await.expect("lists");
+    listed.sort();
+    let mut all = odd.map(str::to_owned).to_vec();
+    all.sort();
+    assert_eq!(listed, all);
+    for name in odd {
+        assert_eq!(blobs.get(name).await.expect("reads").as_deref(), Some(name.as_bytes()), "{name}");
+        blobs.remove(name).await.expect("removes");
+    }
+    assert!(blobs.list("odd").await.expect("lists").is_empty());
     let long = "x".repeat(2000);
     for wrong in ["", "/a", "a//b", "../a", "a/../b", "a/.", "ends.", "a\nb", "a\\b", long.as_str()] {
         assert!(matches!(blobs.put(wrong, "x", "text/plain").await, Err(Error::Name { .. })), "{wrong}");

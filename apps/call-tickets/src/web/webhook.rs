@@ -17,7 +17,8 @@ use tracing::{error, info, warn};
 
 use super::{Peer, Shared, problem};
 use crate::config::Webhook;
-use crate::{event, scrub, signature};
+use crate::intake::{self, Kept};
+use crate::signature;
 
 /// How long a client may take between two parts of a body.
 const PART: Duration = Duration::from_secs(15);
@@ -58,24 +59,12 @@ pub async fn take(
             return problem(StatusCode::UNAUTHORIZED, &refusal.to_string());
         }
     };
-    let payload = event::json(&body).ok();
-    let key = event::key(payload.as_ref(), &body);
-    let kind = match key.split_once(':') {
-        Some(("call", _)) => "call",
-        Some(("audio", _)) => "audio",
-        Some(("failure", _)) => "failure",
-        Some(("trace", _)) => "trace",
-        _ => "other",
-    };
-    // Secrets go before anything is written. What is no JSON is kept for a person to look at, scrubbed as text.
-    let kept = match payload {
-        Some(payload) => scrub::scrub(payload).to_string().into_bytes(),
-        None => scrub::scrub_text(&String::from_utf8_lossy(&body)).into_bytes(),
-    };
-    match service.take(key.clone(), kept).await {
+    let _under_way = service.deliveries.begin();
+    let Kept { kind, key, body } = intake::keep(&body);
+    match service.take(key.clone(), body).await {
         Ok(put) => {
             let new = put == Put::New;
-            service.metrics.event(kind, new, age.as_secs());
+            service.metrics.event(kind.name(), new, age.as_secs());
             info!(key, new, age = age.as_secs(), "a delivery was taken in");
             // Exactly 200: ElevenLabs counts any other status as a failure.
             axum::Json(json!({"status": if new { "accepted" } else { "duplicate" }, "id": key}))
