@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("landfall-azure", &[]),
     ("landfall-engine", &[]),
     ("landfall-build", &[]),
+    ("landfall-import", &["landfall-manifest"]),
     (
         "landfall-deploy",
         &[
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "landfall-build",
             "landfall-deploy",
             "landfall-engine",
+            "landfall-import",
             "landfall-local",
             "landfall-manifest",
             "landfall-plan",

@@ -48,7 +48,7 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at a folder and write `landfall.toml`
+    /// Look at a folder, or at another tool's files, and write `landfall.toml`
     Init(InitArgs),
     /// Print the application after the environment's overlay, each value with where it came from
     Show(DirArgs),
@@ -172,12 +172,16 @@ pub enum BlueprintFormat {
 pub struct InitArgs {
     /// The application's folder, as `-C`
     pub dir: Option<PathBuf>,
-    /// The application's name; the folder's by default
+    /// What to read instead of the source alone: a file or folder of azd, Docker Compose, fly.io, a Procfile, or systemd units
+    /// with nginx sites, crontabs and `.env`. Compose files may be named several times and are merged
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub from: Vec<PathBuf>,
+    /// The application's name; by default the one in the files that are read, or the folder's
     #[arg(long)]
     pub app: Option<String>,
-    /// The Azure region
-    #[arg(long, default_value = "westeurope")]
-    pub region: String,
+    /// The Azure region; by default the one in the files that are read, or westeurope
+    #[arg(long)]
+    pub region: Option<String>,
     /// Replace a manifest that is there
     #[arg(long)]
     pub force: bool,

@@ -74,4 +74,4 @@ pub use watch::{
     Alert, Availability, Comparison, Condition, Contact, Insights, Logs, Metric, Quantity, Sampling, Subject,
     Unit,
 };
-pub use write::{NewApp, NewService, write_new};
+pub use write::{NewApp, NewIngress, NewProbes, NewResource, NewService, NewValue, write_new};

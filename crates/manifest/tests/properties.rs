@@ -114,9 +114,9 @@ proptest! {
         notes in prop::collection::vec("(\\PC|\n|\r){0,20}", 0..3),
     ) {
         let services = services.into_iter().map(|(name, source, port, command, kind, variables)| NewService {
-            name, source, port, command, kind, variables,
+            name, source, port, command, kind, variables, ..NewService::default()
         });
-        let new = NewApp { name, region, services: services.collect(), notes };
+        let new = NewApp { name, region, services: services.collect(), notes, ..NewApp::default() };
         let text = write_new(&new);
         let loaded = load("landfall.toml", &text, None);
         prop_assert!(loaded.diagnostics.is_empty(), "{}\n{}", text, render(&loaded.diagnostics, &text, false));
