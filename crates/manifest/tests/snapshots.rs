@@ -174,6 +174,7 @@ fn a_new_manifest() {
             },
         ],
         notes: vec!["docker-compose.yml: service `db` is a database; databases are not supported yet".into()],
+        ..NewApp::default()
     };
     let text = write_new(&new);
     insta::assert_snapshot!(text);
