@@ -1,10 +1,11 @@
-//! Landfall's figures, measured: `cargo run --release -p landfall-benches -- local`, or `call-tickets`.
+//! Landfall's figures, measured: `cargo run --release -p landfall-benches -- local`, `blueprint` or `call-tickets`.
 //!
 //! Each figure stands beside what it is to hold and, where another program does the same work, beside that program's
 //! in the same run. Figures are medians. In reading order:
 //!
 //! - [`local`]: local Azure's figures, one function each.
 //! - [`ingress`]: those of its ingress, with nginx beside it.
+//! - [`blueprint`]: from a manifest to its resources.
 //! - [`call_tickets`]: those of the application call-tickets, with the same webhook in FastAPI beside it.
 //! - [`azure`]: a local Azure of the binary that is measured, and requests to it.
 //! - [`load`]: requests one after the other over kept connections, each timed.
@@ -12,6 +13,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
 
 mod azure;
+mod blueprint;
 mod call_tickets;
 mod ingress;
 mod load;
@@ -40,9 +42,10 @@ const FULL: Scale =
 const SMOKE: Scale =
     Scale { rounds: 1, load: Duration::from_millis(200), resources: 10, blob: 4 << 20, deliveries: 300 };
 
-const USAGE: &str = "usage: landfall-benches local|call-tickets [--smoke]
+const USAGE: &str = "usage: landfall-benches local|blueprint|call-tickets [--smoke]
 
 local         the release binary target/release/landfall, or the one that LANDFALL_BIN names
+blueprint     the manifest, the blueprint and its drawing, in this process
 call-tickets  the release binary target/release/call-tickets, or the one that CALL_TICKETS_BIN names, beside the same
               webhook in FastAPI, which is installed from PyPI into LANDFALL_FASTAPI_VENV (/tmp/landfall-fastapi)";
 
@@ -52,14 +55,18 @@ async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let (subject, scale) = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => ("local", FULL),
-        [subject @ ("local" | "call-tickets")] => (*subject, FULL),
-        [subject @ ("local" | "call-tickets"), "--smoke"] => (*subject, SMOKE),
+        [subject @ ("local" | "blueprint" | "call-tickets")] => (*subject, FULL),
+        [subject @ ("local" | "blueprint" | "call-tickets"), "--smoke"] => (*subject, SMOKE),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let measured = if subject == "local" { local::run(scale).await } else { call_tickets::run(scale).await };
+    let measured = match subject {
+        "local" => local::run(scale).await,
+        "blueprint" => blueprint::run(scale),
+        _ => call_tickets::run(scale).await,
+    };
     match measured {
         Ok(report) => {
             print!("{report}");

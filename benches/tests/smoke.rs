@@ -40,3 +40,14 @@ fn every_figure_of_call_tickets_is_measured() {
         );
     }
 }
+
+#[test]
+fn a_blueprint_is_measured() {
+    let output = Command::new(env!("CARGO_BIN_EXE_landfall-benches"))
+        .args(["blueprint", "--smoke"])
+        .output()
+        .expect("the benchmark starts");
+    let (printed, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{printed}\n{told}");
+    assert!(printed.contains("manifest to blueprint") && !printed.contains("NaN"), "{printed}");
+}
