@@ -3,8 +3,17 @@
 use landfall_manifest::Code;
 
 /// Every code, in order.
-pub const ALL: &[&Code] =
-    &[REGION, RESERVED_WORD, FIXED_KEY, WHICH_ONE, REFERS_TO_NOTHING, NO_QUEUE, ABBREVIATION, NO_ROOM];
+pub const ALL: &[&Code] = &[
+    REGION,
+    RESERVED_WORD,
+    FIXED_KEY,
+    WHICH_ONE,
+    REFERS_TO_NOTHING,
+    NO_QUEUE,
+    ABBREVIATION,
+    NO_ROOM,
+    NO_STATE,
+];
 
 /// The code of that number, whatever its case.
 pub fn find(id: &str) -> Option<&'static Code> {
@@ -65,6 +74,13 @@ pub const NO_ROOM: &Code = &Code {
     id: "LF1508",
     title: "a network without room for what it needs",
     page: "Subnets that nobody declares have fixed places in the network's space, so that none moves when another one is needed. In this space, or beside what is declared in it, there is none for this one: widen `network.space`, or declare the subnet with a `range` that is free.",
+};
+
+/// A resource is to keep state for Dapr and cannot.
+pub const NO_STATE: &Code = &Code {
+    id: "LF1509",
+    title: "a store that Dapr cannot use",
+    page: "`dapr.state` names a resource in which Dapr keeps a service's state. Dapr needs its host and port, which a resource of type `redis` has.",
 };
 
 #[cfg(test)]

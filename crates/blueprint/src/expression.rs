@@ -57,6 +57,23 @@ pub enum Expression {
     },
 }
 
+/// Texts and expressions one after the other; a plain text when all of them are.
+pub fn concat<const N: usize>(pieces: [Body; N]) -> Body {
+    let mut joined: Vec<Body> = Vec::new();
+    for piece in pieces {
+        match (joined.last_mut(), piece) {
+            (Some(Body::String(before)), Body::String(text)) => before.push_str(&text),
+            (_, Body::Expression(Expression::Concat { of })) => joined.extend(of),
+            (_, piece) => joined.push(piece),
+        }
+    }
+    match joined.len() {
+        0 => "".into(),
+        1 => joined.remove(0),
+        _ => Expression::Concat { of: joined }.into(),
+    }
+}
+
 impl Expression {
     /// The id of a resource.
     pub fn id(of: &Address) -> Expression {

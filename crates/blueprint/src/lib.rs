@@ -29,6 +29,8 @@ pub mod role;
 pub mod services;
 pub mod template;
 
+use std::collections::BTreeMap;
+
 use landfall_manifest::App;
 
 pub use address::{Address, NotAnAddress};
@@ -59,6 +61,8 @@ pub struct Blueprint {
     pub secrets: Address,
     /// The registry that built images are pushed to; none when nothing is built and none is declared.
     pub images: Option<Address>,
+    /// Services whose resources are here and whose code nothing here brings there, each with what is missing.
+    pub not_deployed: BTreeMap<String, String>,
     /// Everything, each after what it depends on.
     pub resources: Resources,
 }
@@ -85,9 +89,9 @@ impl Blueprint {
         self.get(self.images.as_ref()?)
     }
 
-    /// The container app of a service.
+    /// The resource that stands for a service, whatever it runs on; none for one on Kubernetes.
     pub fn service(&self, service: &str) -> Option<&Resource> {
-        self.get(&Address::new("containerApp", service))
+        services::host::ALL.iter().find_map(|platform| self.get(&(platform.address)(service)?))
     }
 }
 

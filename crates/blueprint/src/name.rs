@@ -62,6 +62,20 @@ pub const CONTAINER_ENVIRONMENT: Rule = rule("cae", 2, 60, Alphabet::Hyphens, fa
 pub const CONTAINER_APP: Rule = rule("ca", 2, 32, Alphabet::Hyphens, false);
 /// A virtual network.
 pub const NETWORK: Rule = rule("vnet", 2, 64, Alphabet::Hyphens, false);
+/// A job of Container Apps.
+pub const CONTAINER_JOB: Rule = rule("caj", 2, 32, Alphabet::Hyphens, false);
+/// An App Service plan.
+pub const PLAN: Rule = rule("asp", 1, 40, Alphabet::Hyphens, false);
+/// An application on App Service, whose name is its host name.
+pub const SITE: Rule = rule("app", 2, 40, Alphabet::Hyphens, true);
+/// Rules and times by which a plan's instances change.
+pub const AUTOSCALE: Rule = rule("autoscale", 1, 260, Alphabet::Hyphens, false);
+/// A certificate of App Service.
+pub const CERTIFICATE: Rule = rule("cert", 1, 260, Alphabet::Hyphens, false);
+/// A static web app.
+pub const STATIC_SITE: Rule = rule("stapp", 2, 40, Alphabet::Hyphens, false);
+/// A Kubernetes cluster.
+pub const CLUSTER: Rule = rule("aks", 1, 54, Alphabet::Hyphens, false);
 
 /// Every rule.
 pub const RULES: &[&Rule] = &[
@@ -74,6 +88,13 @@ pub const RULES: &[&Rule] = &[
     &CONTAINER_ENVIRONMENT,
     &CONTAINER_APP,
     &NETWORK,
+    &CONTAINER_JOB,
+    &PLAN,
+    &SITE,
+    &AUTOSCALE,
+    &CERTIFICATE,
+    &STATIC_SITE,
+    &CLUSTER,
 ];
 
 /// Words that Azure refuses in any name, because they are trademarks, and where.

@@ -81,6 +81,12 @@ pub const SEARCH_READER: Role = role("Search Index Data Reader", "1407120a-92aa-
 pub const SEARCH_CONTRIBUTOR: Role =
     role("Search Index Data Contributor", "8ebe5a00-799e-43f5-93ac-243d3dce84a7", "");
 
+/// Put resources into a network.
+pub const NETWORK_CONTRIBUTOR: Role = role("Network Contributor", "4d97b98b-1d4f-4787-a291-c67834d212e7", "");
+/// Assign an identity to a resource.
+pub const IDENTITY_OPERATOR: Role =
+    role("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830", "");
+
 /// The namespace of our role assignments' names. Fixed forever: another one would assign every role twice.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c61_6e64_6661_6c6c_2d72_6f6c_652d_6173);
 

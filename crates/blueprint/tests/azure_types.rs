@@ -73,6 +73,29 @@ fn every_generated_blueprint_is_what_azure_takes() {
     assert!(fine, "{said}");
 }
 
+/// The manifests of `tests/apps`, each of which has all that some of the types can say.
+#[test]
+fn every_written_manifest_is_what_azure_takes() {
+    let Some(checker) = checker() else { return };
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps"));
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        seen += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        for environment in ["dev", "prod"] {
+            let loaded = landfall_manifest::load("landfall.toml", &text, Some(environment));
+            let app = loaded.app.unwrap_or_else(|| panic!("{}: {:#?}", path.display(), loaded.diagnostics));
+            let (fine, said) = check(&checker, &bodies(&app));
+            assert!(fine, "{} in {environment}: {said}", path.display());
+        }
+    }
+    assert!(seen > 0, "the manifests are gone");
+}
+
 #[test]
 fn the_checker_would_find_a_fault() {
     let Some(checker) = checker() else { return };

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use landfall_blueprint::services::host;
 use landfall_build::Spec;
 use landfall_manifest::{App, Source};
 
@@ -22,12 +23,16 @@ pub struct Build {
     pub tag: String,
 }
 
-/// The services of `app` that are built from a folder below `project`, by name.
+/// The services of `app` whose images are built from a folder below `project`, by name.
 pub fn specs(app: &App, project: &Path) -> BTreeMap<String, Spec> {
     app.services
         .iter()
         .filter_map(|(name, service)| {
             let Source::Folder(folder) = &service.source else { return None };
+            // Elsewhere no image is started: its code comes as files, or by manifests of Kubernetes.
+            if host::of(&service.host).code != host::Code::Image {
+                return None;
+            }
             let spec = Spec {
                 service: name.clone(),
                 // Without `.`, which would show in every message.

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::budget::Budget;
+use crate::host::{ContainerAppsEnvironment, Kubernetes};
 use crate::network::Network;
 use crate::origin::Origins;
 use crate::recovery::Recovery;
@@ -68,6 +69,11 @@ pub struct App {
     pub recovery: Option<Recovery>,
     /// Which rules apply.
     pub standard: Standard,
+    /// The environment of the services and jobs on Container Apps; there exactly when there is one, or it is declared.
+    #[serde(rename(deserialize = "container-apps"))]
+    pub container_apps: Option<ContainerAppsEnvironment>,
+    /// The cluster of the services on Kubernetes; likewise.
+    pub kubernetes: Option<Kubernetes>,
     /// Where each value came from, by dotted path (`service.web.scale.min`).
     #[serde(skip)]
     pub origins: Origins,

@@ -421,6 +421,104 @@ pub const WAIVER: &Code = &Code {
     page: "A rule is waived for a reason and until a day: who reads it in a year has to know whether it still holds.",
 };
 
+/// A feature that the size lacks.
+pub const SKU_LACKS: &Code = &Code {
+    id: "LF1057",
+    title: "a feature that the size lacks",
+    page: "Sizes differ in more than speed: slots, scaling, zones, domains and linked backends come with the greater ones only. Take a size that has the feature, or do without it.",
+};
+
+/// A resource that the host cannot reach.
+pub const UNREACHABLE: &Code = &Code {
+    id: "LF1058",
+    title: "a resource that the host cannot reach",
+    page: "A service reaches a resource by an identity. What only hands out files to browsers has none, and what is in a browser can keep no secret: let a service on another host do it.",
+};
+
+/// A runtime that App Service does not have.
+pub const RUNTIME: &Code = &Code {
+    id: "LF1059",
+    title: "a runtime that App Service does not have",
+    page: "App Service on Linux runs code on runtimes of its own, each a language and a version that is not retired, such as `python:3.12`. Anything else runs as an `image`.",
+};
+
+/// A slot that cannot be.
+pub const SLOT: &Code = &Code {
+    id: "LF1060",
+    title: "a slot that cannot be",
+    page: "A slot is a second place of the same application, under a name of its own besides `production`. What is sticky is a variable that the service sets.",
+};
+
+/// A schedule that cannot be.
+pub const SCHEDULE: &Code = &Code {
+    id: "LF1061",
+    title: "a schedule that cannot be",
+    page: "A schedule has cron's five fields, and one thing starts a job: somebody, the clock or a queue. Times of the day are written `08:00`.",
+};
+
+/// A backend that cannot be linked.
+pub const BACKEND: &Code = &Code {
+    id: "LF1062",
+    title: "a backend that cannot be linked",
+    page: "A static web app hands what is asked below `/api` on to one service, on Container Apps or App Service, that the internet reaches.",
+};
+
+/// A route that cannot be.
+pub const ROUTE: &Code = &Code {
+    id: "LF1063",
+    title: "a route that cannot be",
+    page: "A route begins with `/` and leads to a file of the site, or sends the browser elsewhere. A static web app does not hand requests on to another host.",
+};
+
+/// A place that is not there.
+pub const PLACE: &Code = &Code {
+    id: "LF1064",
+    title: "a place that is not there",
+    page: "A service names the workload profile or the pool of nodes it runs on, and the environment or the cluster has to have it.",
+};
+
+/// A store that Dapr cannot use.
+pub const DAPR: &Code = &Code {
+    id: "LF1065",
+    title: "a store that Dapr cannot use",
+    page: "Dapr keeps a service's state in a resource of type `redis` that the service also uses.",
+};
+
+/// A feature that needs a network.
+pub const NEEDS_NETWORK: &Code = &Code {
+    id: "LF1066",
+    title: "a feature that needs a network",
+    page: "Spreading a Container Apps environment over zones takes a subnet, which a `[network]` gives it.",
+};
+
+/// A version of Kubernetes that Azure does not have.
+pub const KUBERNETES_VERSION: &Code = &Code {
+    id: "LF1067",
+    title: "a version of Kubernetes that Azure does not have",
+    page: "Azure cares for the three newest minor versions of Kubernetes, and in tier `premium` with `support = \"long-term\"` for some before them. A cluster is made with one of those.",
+};
+
+/// A pool of nodes that cannot be.
+pub const POOL: &Code = &Code {
+    id: "LF1068",
+    title: "a pool of nodes that cannot be",
+    page: "One pool holds the cluster's own parts: it has a node at least, no spot nodes, and no taint that would keep them away. Taints are written `key=value:NoSchedule`.",
+};
+
+/// A cluster that cannot be.
+pub const CLUSTER: &Code = &Code {
+    id: "LF1069",
+    title: "a cluster that cannot be",
+    page: "A cluster's addresses for services and pods lie apart from each other and from the network's, and a private API server is reached from the network alone.",
+};
+
+/// A group that is not an id.
+pub const GROUP: &Code = &Code {
+    id: "LF1070",
+    title: "a group that is not an id",
+    page: "A group of the directory is given by its object id, since names change and may be taken twice.",
+};
+
 /// Every code, by number.
 pub const ALL: &[&Code] = &[
     SYNTAX,
@@ -479,6 +577,20 @@ pub const ALL: &[&Code] = &[
     RELEASE,
     RECOVERY,
     WAIVER,
+    SKU_LACKS,
+    UNREACHABLE,
+    RUNTIME,
+    SLOT,
+    SCHEDULE,
+    BACKEND,
+    ROUTE,
+    PLACE,
+    DAPR,
+    NEEDS_NETWORK,
+    KUBERNETES_VERSION,
+    POOL,
+    CLUSTER,
+    GROUP,
 ];
 
 #[cfg(test)]

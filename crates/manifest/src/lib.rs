@@ -8,7 +8,8 @@
 //! [`schema`] and [`explain`] print.
 //!
 //! In reading order:
-//! - [`app`]: the App; [`network`] and [`addresses`]: where it lies; [`service`] and [`resource`]: what runs and what is used, each with its nouns, its rows of the
+//! - [`app`]: the App; [`network`] and [`addresses`]: where it lies; [`service`], [`host`] and [`resource`]: what runs,
+//!   on what, and what is used, each with its nouns, its rows of the
 //!   table of fields and its checks; [`units`]: quantities; [`origin`]: where each value came from
 //! - [`watch`], [`release`], [`budget`], [`usage`], [`recovery`], [`standard`]: how it is watched, released, paid for,
 //!   recovered and judged, each laid out in the same way
@@ -27,6 +28,7 @@ pub mod codes;
 pub mod diagnostic;
 mod explain;
 mod fields;
+pub mod host;
 mod load;
 pub mod network;
 pub mod origin;
@@ -56,6 +58,10 @@ pub use budget::{Budget, Threshold};
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use explain::{Unknown, explain};
+pub use host::{
+    AppService, ContainerApps, ContainerAppsEnvironment, ContainerJob, Host, Kubernetes, StaticWebApp,
+    Workload,
+};
 pub use load::{Loaded, load};
 pub use network::{Network, Outbound, Purpose, Subnet};
 pub use origin::{Origin, Origins};
@@ -66,7 +72,7 @@ pub use resource::{
     VaultSku,
 };
 pub use schema::schema;
-pub use service::{Access, Accesses, Host, Ingress, Probes, QueueScale, Scale, Service, Source};
+pub use service::{Access, Accesses, Down, Ingress, Probes, QueueScale, Scale, Service, Source, Times};
 pub use standard::{Profile, Standard, Waiver};
 pub use units::{Cpu, Date, Days, Duration, Load, Memory, Money, Month, Per, Size};
 pub use usage::Usage;

@@ -1,7 +1,10 @@
 //! One environment's tree: the base, the overlay over it, and the defaults of its tier.
 
+use std::collections::BTreeSet;
+
 use crate::app::Tier;
 use crate::fields::{self, Default, Type};
+use crate::host;
 use crate::tree::{Layer, Node, Table, Value};
 use crate::units::{Cpu, Memory};
 use crate::{release, watch};
@@ -65,17 +68,72 @@ pub(crate) fn fill(root: &mut Table, tier: Tier) {
     watch::alert::settle(root);
     watch::standard::add(root, tier);
     release::settle(root, tier);
+    shared(root);
     fill_table(root, "", None, tier, true);
+}
+
+/// The host of a service.
+pub(crate) fn host_of(service: &Table) -> &str {
+    service.get("host").and_then(Node::text).unwrap_or(host::USUAL)
+}
+
+/// What services on one host share is there as soon as there is such a service.
+fn shared(root: &mut Table) {
+    let services = root.get("service").and_then(Node::table);
+    let hosts: BTreeSet<String> = services
+        .into_iter()
+        .flat_map(Table::values)
+        .filter_map(|node| Some(host_of(node.table()?).to_owned()))
+        .collect();
+    for (table, needed_by) in [("container-apps", host::ENVIRONMENT), ("kubernetes", &["kubernetes"])] {
+        if needed_by.iter().any(|host| hosts.contains(*host)) {
+            root.entry(table.to_owned()).or_insert_with(|| empty("services run on it"));
+        }
+    }
+    let Some(cluster) = root.get_mut("kubernetes").and_then(Node::table_mut) else { return };
+    let pools = cluster.entry("pools".to_owned()).or_insert_with(|| empty("a cluster has one pool at least"));
+    let Some(pools) = pools.table_mut() else { return };
+    if pools.is_empty() {
+        pools.insert("system".to_owned(), empty("a cluster has one pool at least"));
+    }
+    if let Some(system) = pools.get_mut("system").and_then(Node::table_mut) {
+        let why = "the pool called `system` holds the cluster's own parts";
+        system.entry("system".to_owned()).or_insert_with(|| Node::default(Value::Boolean(true), None, why));
+    }
+}
+
+fn empty(why: &str) -> Node {
+    Node::default(Value::Table(Table::new()), None, why)
 }
 
 /// The defaults of a service that depend on what it says elsewhere.
 fn settle(service: &mut Table, tier: Tier) {
-    pair(service);
+    let host = host_of(service).to_owned();
+    match host.as_str() {
+        "container-apps" | "kubernetes" => pair(service),
+        "container-job" => {
+            pair(service);
+            trigger(service);
+        }
+        "app-service" => {
+            put(
+                service,
+                "port",
+                8000,
+                None,
+                "App Service asks a port whether the service is there, and this one",
+            );
+            by_size(service, tier);
+        }
+        _ => {}
+    }
+    if !host::LISTENERS.contains(&host.as_str()) {
+        return;
+    }
     let has_port = service.contains_key("port");
     let singleton = service.get("singleton").and_then(Node::boolean) == Some(true);
-    let scale = service
-        .entry("scale".to_owned())
-        .or_insert_with(|| Node::default(Value::Table(Table::new()), None, "the defaults of its fields"));
+    let grows = host != "app-service" || plan_size(service, tier).is_none_or(host::app_service::Size::scales);
+    let scale = service.entry("scale".to_owned()).or_insert_with(|| empty("the defaults of its fields"));
     let Some(scale) = scale.table_mut() else { return };
     let number = |scale: &Table, key: &str| scale.get(key).and_then(Node::integer);
     if singleton {
@@ -85,7 +143,7 @@ fn settle(service: &mut Table, tier: Tier) {
         return;
     }
     let default = |key: &str| {
-        let field = fields::at(&format!("service.*.scale.{key}"), None)?;
+        let field = fields::at(&format!("service.*.scale.{key}"), Some(&host))?;
         field.default.of(tier)?.0.parse::<i64>().ok()
     };
     let (Some(min), Some(max)) = (default("min"), default("max")) else { return };
@@ -95,8 +153,54 @@ fn settle(service: &mut Table, tier: Tier) {
     if !has_port && !scale.contains_key("queue") && min == 0 {
         put(scale, "min", 1, None, "nothing would wake a worker that sleeps");
     }
+    if !grows {
+        let least = number(scale, "min").unwrap_or(min);
+        put(scale, "max", least, None, "the size of its plan does not scale by itself");
+    }
     if let Some(written) = number(scale, "min").filter(|min| *min > max) {
         put(scale, "max", written, Some(tier), "raised to `scale.min`");
+    }
+}
+
+/// What starts a job, where that is not said in so many words.
+fn trigger(service: &mut Table) {
+    let queue = service.get("scale").and_then(Node::table).is_some_and(|scale| scale.contains_key("queue"));
+    let (word, why) = match (service.contains_key("schedule"), queue) {
+        (true, _) => ("schedule", "it has a `schedule`"),
+        (false, true) => ("queue", "it has a `scale.queue`"),
+        (false, false) => ("manual", "neither `schedule` nor `scale.queue` starts it"),
+    };
+    let word = Value::Text(word.to_owned());
+    service.entry("trigger".to_owned()).or_insert_with(|| Node::default(word, None, why));
+}
+
+/// The size of the plan that a service on App Service is to have.
+fn plan_size(service: &Table, tier: Tier) -> Option<&'static host::app_service::Size> {
+    let said = service.get("plan").and_then(Node::table).and_then(|plan| plan.get("sku"));
+    match said {
+        Some(node) => host::app_service::size(node.text()?),
+        None => {
+            let field = fields::at("service.*.plan.sku", None)?;
+            host::app_service::size(field.default.of(tier)?.0.trim_matches('"'))
+        }
+    }
+}
+
+/// What depends on the size of an App Service plan.
+fn by_size(service: &mut Table, tier: Tier) {
+    let Some(size) = plan_size(service, tier) else { return };
+    put(service, "workers", i64::from(size.workers()), None, "by the size of the plan");
+    if !size.is_paid() {
+        let why = "a free plan is unloaded when nobody asks";
+        service
+            .entry("always_on".to_owned())
+            .or_insert_with(|| Node::default(Value::Boolean(false), None, why));
+    }
+    if size.slots == 0 {
+        let why = "the size of its plan has none";
+        service
+            .entry("slots".to_owned())
+            .or_insert_with(|| Node::default(Value::List(Vec::new()), None, why));
     }
 }
 
@@ -163,7 +267,10 @@ fn fill_table(table: &mut Table, path: &str, kind: Option<&str>, tier: Tier, has
                         continue;
                     }
                     let own = own.flatten();
-                    let has_port = field.path != "service" || entry.contains_key("port");
+                    // A static site is reached without a port of its own.
+                    let has_port = field.path != "service"
+                        || entry.contains_key("port")
+                        || host_of(entry) == "static-web-app";
                     let below = format!("{}.*", field.path);
                     fill_table(entry, &below, own.as_deref().or(kind), tier, has_port);
                 }

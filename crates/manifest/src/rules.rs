@@ -31,7 +31,11 @@ pub(crate) struct Fault {
     pub help: Option<String>,
 }
 
-fn fault(code: &'static Code, message: impl Into<String>, help: impl Into<String>) -> Result<(), Fault> {
+pub(crate) fn fault(
+    code: &'static Code,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Result<(), Fault> {
     Err(Fault { code, message: message.into(), help: Some(help.into()) })
 }
 
@@ -76,7 +80,7 @@ pub(crate) static ENVIRONMENT: Rule = Rule {
     check: |s| name("an environment's name", s, 1, ENVIRONMENT_MAX),
 };
 
-fn name(what: &str, text: &str, min: usize, max: usize) -> Result<(), Fault> {
+pub(crate) fn name(what: &str, text: &str, min: usize, max: usize) -> Result<(), Fault> {
     let length = text.chars().count();
     if length > max {
         return fault(

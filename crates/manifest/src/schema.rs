@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Tier;
 use crate::fields::{self, Default, Field, Type};
+use crate::host::{self, HOSTS};
 use crate::resource as types;
 use crate::rules::Rule;
 use crate::tree;
@@ -22,14 +23,12 @@ pub fn schema() -> Value {
     root.insert("anyOf".into(), json!([{ "required": ["region"] }, { "required": ["environment"] }]));
     let mut overlay = object(overlay(), &[]);
     overlay.insert("description".into(), describe(field("environment.*")).into());
-    let mut service = object(properties("service.*", None, false), &[]);
-    service.insert("not".into(), json!({ "required": ["source", "image"] }));
-    service.insert("description".into(), describe(field("service.*")).into());
     root.insert(
         "$defs".into(),
         json!({
             "environment": overlay,
-            "service": service,
+            "service": { "description": describe(field("service.*")), "oneOf": services(true) },
+            "service-overlay": { "anyOf": services(false) },
             "resource": { "oneOf": resources(true) },
             "resource-overlay": { "anyOf": resources(false) },
         }),
@@ -44,6 +43,20 @@ fn overlay() -> Map<String, Value> {
         all.insert((*key).to_owned(), of_field(field(key), None, true));
     }
     all
+}
+
+/// One table per host; in an overlay the host may be left out, and stands in the base.
+fn services(required: bool) -> Vec<Value> {
+    let variants = HOSTS.iter().map(|kind| {
+        let mut all = properties("service.*", Some(kind.name), !required);
+        all.insert("host".into(), json!({ "const": kind.name, "description": kind.doc }));
+        let needs: &[&str] = if required && kind.name != host::USUAL { &["host"] } else { &[] };
+        let mut table = object(all, needs);
+        table.insert("not".into(), json!({ "required": ["source", "image"] }));
+        table.insert("description".into(), format!("A service on {}.", kind.doc).into());
+        Value::Object(table)
+    });
+    variants.collect()
 }
 
 /// One table per type of resource.
@@ -95,7 +108,7 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
         }
         Type::Named(rule) => {
             let entry = match (path, overlay) {
-                ("resource", true) => json!({ "$ref": "#/$defs/resource-overlay" }),
+                ("resource" | "service", true) => json!({ "$ref": format!("#/$defs/{path}-overlay") }),
                 ("environment" | "service" | "resource", _) => json!({ "$ref": format!("#/$defs/{path}") }),
                 (path, _) => Value::Object(of_type(&Type::Table, &format!("{path}.*"), resource, overlay)),
             };
@@ -145,7 +158,8 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
         }
         Type::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Type::Boolean => json!({ "type": "boolean" }),
-        Type::Cpu => json!({ "type": "number", "minimum": 0.25, "maximum": 4, "multipleOf": 0.25 }),
+        Type::Cpu if resource == Some("kubernetes") => json!({ "type": "number", "minimum": 0.001 }),
+        Type::Cpu => json!({ "type": "number", "minimum": 0.25, "maximum": 32, "multipleOf": 0.25 }),
         Type::Memory => json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(Gi|GiB|Mi|MiB)$" }),
         Type::Days { .. } => json!({ "type": "string", "pattern": "^[0-9]+[dwh]$" }),
         Type::Share => json!({

@@ -8,9 +8,10 @@ use std::ops::Range;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Place};
 use crate::fields::{self, Choices, Type};
+use crate::host;
 use crate::resource as types;
 use crate::rules::{self, Fault, Rule};
-use crate::service::{Access, Host};
+use crate::service::Access;
 use crate::suggest;
 use crate::template;
 use crate::tree::{Node, Table, Value};
@@ -85,7 +86,10 @@ impl Shape<'_> {
             };
             match (known.filter(|_| plain), kind) {
                 (Some(field), _) => {
-                    let undecided = matches!(kind, Some(Kind::Unknown)) && !field.of.is_empty();
+                    // A field that one row describes is the same wherever it is a service's at all.
+                    let alike = path.starts_with("service.*")
+                        && fields::all().filter(|f| f.path == path).count() == 1;
+                    let undecided = matches!(kind, Some(Kind::Unknown)) && !field.of.is_empty() && !alike;
                     if !undecided {
                         self.value(node, &field.kind, field.path, shown(field.path), kind);
                     }
@@ -215,7 +219,7 @@ impl Shape<'_> {
             (Type::Boolean, Value::Boolean(_)) => {}
             (Type::Cpu, Value::Integer(_) | Value::Float(_)) => self.cpu(node),
             (Type::Memory, Value::Text(text)) => match Memory::parse(text) {
-                Ok(memory) => self.memory(node, memory),
+                Ok(_) => {}
                 Err(help) => self.no_unit(&node.span, path, help),
             },
             (Type::Memory, Value::Integer(number)) => {
@@ -284,7 +288,7 @@ impl Shape<'_> {
                 "service" => {
                     let usual = fields::decides("service").and_then(|(_, usual)| usual);
                     let host = self.hosts.get(name).cloned();
-                    let host = host.as_deref().or(usual).and_then(Host::from_word).map(Host::as_str);
+                    let host = host.as_deref().or(usual).and_then(host::of).map(|kind| kind.name);
                     self.table(fields, &child, Some(host.map_or(Kind::Unknown, Kind::Known)));
                 }
                 _ => self.table(fields, &child, of),
@@ -343,35 +347,19 @@ impl Shape<'_> {
         true
     }
 
+    /// Which numbers are offered depends on the host, and is judged with it.
     fn cpu(&mut self, node: &Node) {
         let number = match node.value {
             Value::Integer(number) => number as f64,
             Value::Float(number) => number,
             _ => f64::NAN,
         };
-        if Cpu::from_vcpus(number).is_some_and(Cpu::is_offered) {
+        if Cpu::from_vcpus(number).is_some() {
             return;
         }
-        // The nearest step; a cast of NaN or infinity saturates.
-        let nearest = (number.clamp(0.25, 4.0) / 0.25).round() * 0.25;
-        let help =
-            if nearest.is_finite() { format!("the nearest is {nearest}") } else { "such as 0.5".to_owned() };
-        let message = "a replica has 0.25 to 4 vCPU, in steps of 0.25".to_owned();
-        let diagnostic = self.place.problem(codes::CPU_MEMORY, node.span.clone(), message).help(help);
-        self.report(diagnostic);
-    }
-
-    fn memory(&mut self, node: &Node, memory: Memory) {
-        let cpu = Cpu::for_memory(memory);
-        if cpu.is_offered() && Memory::for_cpu(cpu) == memory {
-            return;
-        }
-        let steps = (f64::from(memory.mebibytes) / 512.0).round().clamp(1.0, 16.0);
-        let message = "a replica has 0.5Gi to 8Gi of memory, in steps of 0.5Gi".to_owned();
-        let diagnostic = self
-            .place
-            .problem(codes::CPU_MEMORY, node.span.clone(), message)
-            .help(format!("the nearest is \"{}Gi\"", steps / 2.0));
+        let message = "this is no number of vCPUs".to_owned();
+        let diagnostic =
+            self.place.problem(codes::CPU_MEMORY, node.span.clone(), message).help("such as 0.5");
         self.report(diagnostic);
     }
 
@@ -465,7 +453,7 @@ impl Shape<'_> {
             Some(Kind::Known(kind)) => Some(kind),
             _ => None,
         };
-        let known = fields::at(&fields::join(pattern, key), None);
+        let known = fields::at(&fields::join(pattern, key), None).filter(|_| !key.contains('.'));
         let other_host = pattern.starts_with("service.*") && known.is_some_and(|field| !field.of.is_empty());
         let whose = match (pattern, of) {
             ("", _) => "the manifest".to_owned(),
@@ -578,10 +566,12 @@ fn unknown_help(key: &str, pattern: &str, kind: Option<&str>) -> Option<String> 
     });
     if let Some(field) = elsewhere {
         return Some(match (field.of, fields::parent(field.path)) {
-            ([_, ..], parent) if kind.is_some() && parent.starts_with("service.*") => {
+            ([_, ..], parent) if kind.is_some() && parent == pattern && parent.starts_with("service.*") => {
                 format!("`{key}` is for services on {}", suggest::enumerate(&quoted(field.of), "and"))
             }
-            ([of, ..], _) if kind.is_some() => format!("`{key}` is a field of a {of}"),
+            ([of, ..], _) if kind.is_some() && !pattern.starts_with("service.*") => {
+                format!("`{key}` is a field of a {of}")
+            }
             (_, "") => format!("`{key}` belongs to the top of the file, before the first `[table]`"),
             (_, parent) => format!("`{key}` belongs to `{}`", shown(parent)),
         });

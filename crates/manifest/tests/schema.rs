@@ -38,7 +38,7 @@ fn mistakes_of_shape_do_not_fit_the_schema() {
         service("port = \"8000\""),
         service("cpu = 0.3"),
         service("memory = 2"),
-        service("host = \"app-service\""),
+        service("host = \"app-services\""),
         service("command = \"npm start\""),
         service("scale = { min = 1.5 }"),
         service("scale = { cpu = 101 }"),

@@ -100,12 +100,12 @@ fn eight_lines_are_a_whole_app() {
     assert_eq!(app.naming, "{type}-{app}-{env}-{region}");
     let web = &app.services["web"];
     assert_eq!(
-        (web.host, &web.source, web.port),
-        (Host::ContainerApps, &Source::Folder(".".into()), Some(8000))
+        (&web.host, &web.source, web.port),
+        (&Host::default(), &Source::Folder(".".into()), Some(8000))
     );
-    assert_eq!((web.cpu, web.memory), (Cpu { millicores: 250 }, Memory { mebibytes: 512 }));
-    let scale = Scale { min: 0, max: 3, http: Some(100), cpu: None, memory: None, queue: None };
-    assert_eq!(web.scale, scale);
+    assert_eq!((web.cpu, web.memory), (Some(Cpu { millicores: 250 }), Some(Memory { mebibytes: 512 })));
+    let scale = Scale { min: 0, max: 3, http: Some(100), ..Scale::default() };
+    assert_eq!(web.scale, Some(scale));
     assert!(web.ingress.as_ref().is_some_and(|ingress| ingress.public));
 }
 
@@ -113,7 +113,7 @@ fn eight_lines_are_a_whole_app() {
 fn overlays_replace_lists_and_values_and_merge_tables() {
     let prod = app(EVERYTHING, Some("prod"));
     let api = &prod.services["api"];
-    assert_eq!((api.cpu, api.memory), (Cpu { millicores: 2000 }, Memory { mebibytes: 4096 }));
+    assert_eq!((api.cpu, api.memory), (Some(Cpu { millicores: 2000 }), Some(Memory { mebibytes: 4096 })));
     assert_eq!(
         api.secrets.keys().collect::<Vec<_>>(),
         ["DATABASE_URL"],
@@ -125,10 +125,10 @@ fn overlays_replace_lists_and_values_and_merge_tables() {
     assert_eq!(api.uses["store"], Access::Write.into());
     assert_eq!(prod.subscription.as_deref(), Some("00000000-0000-0000-0000-000000000001"));
     let clock = &prod.services["clock"];
-    assert_eq!((clock.scale.min, clock.scale.max), (1, 1));
+    assert_eq!(clock.scale.as_ref().map(|scale| (scale.min, scale.max)), Some((1, 1)));
     assert!(clock.ingress.is_none());
     let worker = app(EVERYTHING, None).services["worker"].scale.clone();
-    assert_eq!((worker.min, worker.max), (1, 5));
+    assert_eq!(worker.as_ref().map(|scale| (scale.min, scale.max)), Some((1, 5)));
 }
 
 #[test]

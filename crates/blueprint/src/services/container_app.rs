@@ -1,17 +1,23 @@
-//! Container apps: one per service.
+//! Container apps: one per service on them.
 
 use std::collections::BTreeMap;
 
-use landfall_manifest::{Ingress, Scale, Service, Source};
+use landfall_manifest::host::{Dapr, Revisions};
+use landfall_manifest::{ContainerApps, Host, Ingress, Scale, Service, Source};
 
 use crate::address::Address;
-use crate::body::{Body, Object, object};
+use crate::body::{Body, object};
 use crate::codes;
 use crate::expression::Expression;
 use crate::name;
 use crate::resource::{CONTAINER_APP, Resource};
-use crate::services::container_environment::{self, CONSUMPTION, default_domain};
-use crate::services::{Draft, env, grant, identity, registry, role_assignment, set};
+use crate::services::container_environment::{self, default_domain};
+use crate::services::host::{Code, Platform};
+use crate::services::{Draft, dapr_component, env, identity, registry, set};
+
+/// What this host is to its services.
+pub(super) const PLATFORM: Platform =
+    Platform { address: |name| Some(address(name)), url, code: Code::Image };
 
 /// The address of a service's app.
 pub fn address(service: &str) -> Address {
@@ -20,12 +26,14 @@ pub fn address(service: &str) -> Address {
 
 pub(super) fn add(draft: &mut Draft<'_>) {
     for (name, service) in &draft.app.services {
-        let app = app(draft, name, service);
-        draft.push(app);
+        if let Host::ContainerApps(own) = &service.host {
+            let app = app(draft, name, service, own);
+            draft.push(app);
+        }
     }
 }
 
-fn app(draft: &mut Draft<'_>, name: &str, service: &Service) -> Resource {
+fn app(draft: &mut Draft<'_>, name: &str, service: &Service, own: &ContainerApps) -> Resource {
     let mut app = draft.in_group(
         address(name),
         CONTAINER_APP,
@@ -33,36 +41,32 @@ fn app(draft: &mut Draft<'_>, name: &str, service: &Service) -> Resource {
         draft.name(&name::CONTAINER_APP, Some(name)),
         format!("service.{name}"),
     );
-    let roles = role_assignment::of_service(draft, name, service);
-    app.after = grant::lets_in(draft, name, service);
-    let identity = draft.earlier(&identity::address(name)).id();
-    let assigned = Body::Object(Object::from_iter([(identity, object([]))]));
-    set(
-        &mut app,
-        "identity",
-        object([("type", "UserAssigned".into()), ("userAssignedIdentities", assigned)]),
-    );
+    let targets = draft.ready_for(&mut app, name, service);
+    app.after.extend(dapr_component::of_service(name, own));
     let properties = object([
         ("environmentId", Expression::id(&container_environment::address()).into()),
-        ("workloadProfileName", CONSUMPTION.into()),
-        ("configuration", configuration(draft, name, service, roles.iter().map(|granted| &granted.target))),
+        ("workloadProfileName", own.profile.as_str().into()),
+        ("configuration", configuration(draft, name, service, own, &targets)),
         ("template", template(draft, name, service)),
     ]);
     set(&mut app, "properties", properties);
     app
 }
 
-fn configuration<'t>(
-    draft: &Draft<'_>,
-    name: &str,
-    service: &Service,
-    targets: impl Iterator<Item = &'t Address>,
-) -> Body {
+/// The registries that the service's identity pulls from.
+pub(super) fn registries(name: &str, targets: &[Address]) -> Body {
     let own = || Body::from(Expression::id(&identity::address(name)));
-    let registries: Vec<Body> = targets
-        .filter(|target| target.kind() == "registry")
-        .map(|target| object([("server", registry::server(target)), ("identity", own())]))
-        .collect();
+    let registries = targets.iter().filter(|target| target.kind() == "registry");
+    some(
+        registries
+            .map(|target| object([("server", registry::server(target)), ("identity", own())]))
+            .collect(),
+    )
+}
+
+/// The service's secrets, each read from the vault by its identity.
+pub(super) fn secrets(draft: &Draft<'_>, name: &str, service: &Service) -> Body {
+    let own = || Body::from(Expression::id(&identity::address(name)));
     let names: BTreeMap<String, &str> =
         service.secrets.values().map(|secret| (secret_name(secret), secret.as_str())).collect();
     let secrets: Vec<Body> = names
@@ -72,15 +76,42 @@ fn configuration<'t>(
             object([("name", here.into()), ("keyVaultUrl", uri.into()), ("identity", own())])
         })
         .collect();
-    let some = |items: Vec<Body>| Body::from((!items.is_empty()).then_some(items));
-    object([
+    some(secrets)
+}
+
+fn some(items: Vec<Body>) -> Body {
+    (!items.is_empty()).then_some(items).into()
+}
+
+fn configuration(
+    draft: &Draft<'_>,
+    name: &str,
+    service: &Service,
+    own: &ContainerApps,
+    targets: &[Address],
+) -> Body {
+    let mode = match own.revisions {
         // One revision has all of the traffic, and the old one stays until the new one is ready.
-        ("activeRevisionsMode", "Single".into()),
+        Revisions::Single => "Single",
+        Revisions::Multiple => "Multiple",
+    };
+    object([
+        ("activeRevisionsMode", mode.into()),
+        ("dapr", own.dapr.as_ref().map(|own| dapr(name, service, own)).into()),
         ("ingress", service.ingress.as_ref().zip(service.port).map(|(i, port)| ingress(i, port)).into()),
         // Enough to look back a while; inactive revisions cost nothing.
         ("maxInactiveRevisions", 10u32.into()),
-        ("registries", some(registries)),
-        ("secrets", some(secrets)),
+        ("registries", registries(name, targets)),
+        ("secrets", secrets(draft, name, service)),
+    ])
+}
+
+fn dapr(name: &str, service: &Service, own: &Dapr) -> Body {
+    object([
+        ("enabled", true.into()),
+        ("appId", dapr_component::app_id(name, own).into()),
+        ("appPort", own.port.or(service.port).map(u32::from).into()),
+        ("appProtocol", own.protocol.azure().into()),
     ])
 }
 
@@ -130,30 +161,40 @@ fn ingress(ingress: &Ingress, port: u16) -> Body {
     ])
 }
 
-fn template(draft: &mut Draft<'_>, name: &str, service: &Service) -> Body {
+/// The one container of a service.
+pub(super) fn container(draft: &mut Draft<'_>, name: &str, service: &Service) -> Body {
     let (image, command) = match &service.source {
         // The builder writes the command into the image.
         Source::Folder(_) => (Expression::Image { service: name.to_owned() }.into(), None),
         Source::Image(image) => (Body::from(image.as_str()), service.command.as_ref()),
     };
-    let command = command.map(|words| Body::Array(words.iter().map(|word| word.as_str().into()).collect()));
-    let container = object([
+    let words = |words: &[String]| Body::Array(words.iter().map(|word| word.as_str().into()).collect());
+    object([
         ("name", name.into()),
         ("image", image),
-        ("command", command.into()),
+        ("command", command.map(|command| words(command)).into()),
+        ("args", (!service.args.is_empty()).then(|| words(&service.args)).into()),
         ("env", variables(draft, name, service)),
         (
             "resources",
-            object([("cpu", cpu(service.cpu.millicores)), ("memory", service.memory.to_string().into())]),
+            object([
+                ("cpu", service.cpu.map(|share| cpu(share.millicores)).into()),
+                ("memory", service.memory.map(|memory| memory.to_string()).into()),
+            ]),
         ),
         ("probes", probes(service)),
-    ]);
+    ])
+}
+
+fn template(draft: &mut Draft<'_>, name: &str, service: &Service) -> Body {
+    let container = container(draft, name, service);
+    let scale = service.scale.as_ref().map(|own| scale(draft, name, own));
     object([
         ("revisionSuffix", Expression::RevisionSuffix { service: name.to_owned() }.into()),
         // What Azure gives a replica to finish its requests after SIGTERM.
         ("terminationGracePeriodSeconds", 30u32.into()),
         ("containers", vec![container].into()),
-        ("scale", scale(draft, name, &service.scale)),
+        ("scale", scale.into()),
     ])
 }
 
@@ -217,6 +258,16 @@ fn scale(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Body {
             rules.push(object([("name", kind.into()), ("custom", custom)]));
         }
     }
+    rules.extend(queue_rules(draft, name, scale));
+    object([
+        ("minReplicas", scale.min.into()),
+        ("maxReplicas", scale.max.into()),
+        ("rules", (!rules.is_empty()).then_some(rules).into()),
+    ])
+}
+
+/// The rule by which waiting messages start something.
+pub(super) fn queue_rules(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Vec<Body> {
     if let Some(queue) = &scale.queue {
         draft.problem(
             codes::NO_QUEUE,
@@ -225,11 +276,7 @@ fn scale(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Body {
             Some("scale by `http`, `cpu` or `memory`".to_owned()),
         );
     }
-    object([
-        ("minReplicas", scale.min.into()),
-        ("maxReplicas", scale.max.into()),
-        ("rules", (!rules.is_empty()).then_some(rules).into()),
-    ])
+    Vec::new()
 }
 
 /// Where a service is reached. By the environment's domain and not by the app's own answer, so that two

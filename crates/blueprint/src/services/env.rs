@@ -1,11 +1,12 @@
 //! What a service finds in its environment, whatever it runs on.
 
-use landfall_manifest::{Piece, Reference, Service, Template};
+use landfall_manifest::host::Dapr;
+use landfall_manifest::{ContainerApps, Host, Piece, Reference, Service, Template};
 
 use crate::body::{Body, Object};
 use crate::codes;
-use crate::expression::Expression;
-use crate::services::{Draft, container_app, identity};
+use crate::expression::{self, Expression};
+use crate::services::{Draft, dapr_component, host, identity};
 
 /// The plain variables: first what Landfall sets, then the user's, which win. Those whose values are secrets are for
 /// the host to refer to, and not among them.
@@ -15,6 +16,11 @@ pub(super) fn plain(draft: &mut Draft<'_>, name: &str, service: &Service) -> Obj
         values.insert("PORT", port.to_string());
     }
     values.insert("AZURE_CLIENT_ID", identity::client_id(name));
+    if let Host::ContainerApps(ContainerApps { dapr: Some(Dapr { state: Some(resource), .. }), .. }) =
+        &service.host
+    {
+        values.insert("DAPR_STATE_STORE", dapr_component::store(name, resource));
+    }
     for resource in service.uses.keys() {
         for (variable, value) in connection(draft, resource) {
             values.insert(variable, value);
@@ -38,8 +44,8 @@ fn connection(draft: &Draft<'_>, resource: &str) -> Vec<(String, Body)> {
 }
 
 /// A template with its references filled in, as far as anything is known.
-fn filled(draft: &mut Draft<'_>, service: &str, template: &Template) -> Body {
-    let mut pieces: Vec<Body> = Vec::new();
+pub(super) fn filled(draft: &mut Draft<'_>, service: &str, template: &Template) -> Body {
+    let mut whole = Body::from("");
     for piece in &template.0 {
         let piece = match piece {
             Piece::Text(text) => Body::from(text.as_str()),
@@ -56,18 +62,21 @@ fn filled(draft: &mut Draft<'_>, service: &str, template: &Template) -> Body {
                 }
             },
         };
-        // Neighbouring texts become one, so that a template without expressions is a plain string.
-        match (pieces.last_mut(), piece) {
-            (Some(Body::String(before)), Body::String(text)) => before.push_str(&text),
-            (_, Body::Expression(Expression::Concat { of })) => pieces.extend(of),
-            (_, piece) => pieces.push(piece),
-        }
+        whole = match whole {
+            Body::String(text) if text.is_empty() => piece,
+            Body::Expression(Expression::Concat { of: mut pieces }) => {
+                // Neighbouring texts become one, so that the same value is written in one way.
+                match (pieces.last_mut(), piece) {
+                    (Some(Body::String(before)), Body::String(text)) => before.push_str(&text),
+                    (_, Body::Expression(Expression::Concat { of })) => pieces.extend(of),
+                    (_, piece) => pieces.push(piece),
+                }
+                Expression::Concat { of: pieces }.into()
+            }
+            before => expression::concat([before, piece]),
+        };
     }
-    match pieces.len() {
-        0 => "".into(),
-        1 => pieces.remove(0),
-        _ => Expression::Concat { of: pieces }.into(),
-    }
+    whole
 }
 
 fn referred(draft: &Draft<'_>, reference: &Reference) -> Option<Body> {
@@ -75,7 +84,7 @@ fn referred(draft: &Draft<'_>, reference: &Reference) -> Option<Body> {
         Reference::App => Some(draft.app.name.as_str().into()),
         Reference::Environment => Some(draft.app.environment.as_str().into()),
         Reference::Region => Some(draft.region.name.into()),
-        Reference::ServiceUrl { service } => container_app::url(draft, service),
+        Reference::ServiceUrl { service } => host::url(draft, service),
         Reference::ResourceAttribute { resource, attribute } => {
             let offer = draft.offer(resource)?;
             let address = (offer.address)(resource);

@@ -1,6 +1,8 @@
 //! User-assigned identities: one per service, so that each has only its own rights.
 //!
-//! User-assigned, since a service's roles have to work before its first revision starts.
+//! User-assigned, since a service's roles have to work before its first revision starts, and since slots of App
+//! Service and pods of Kubernetes can share one: a system-assigned identity comes into being with its site, has no
+//! roles then, and every slot has another.
 
 use crate::address::Address;
 use crate::body::Body;
@@ -27,7 +29,11 @@ pub fn client_id(service: &str) -> Body {
 }
 
 pub(super) fn add(draft: &mut Draft<'_>) {
-    for service in draft.app.services.keys() {
+    for (service, own) in &draft.app.services {
+        // What only hands out files signs in nowhere.
+        if !own.host.facts().runs {
+            continue;
+        }
         let name = draft.name(&name::IDENTITY, Some(service));
         let identity =
             draft.in_group(address(service), TYPE, "2024-11-30", name, format!("service.{service}"));

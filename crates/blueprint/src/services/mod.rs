@@ -3,20 +3,26 @@
 //! To add a service: write its file with an `add(&mut Draft)` that pushes its resources, and give it a line in
 //! [`SERVICES`], after what its resources depend on.
 
+pub mod app_service;
 pub mod container_app;
 pub mod container_environment;
+pub mod container_job;
+pub mod dapr_component;
 mod env;
 pub mod grant;
+pub mod host;
 pub mod identity;
+pub mod kubernetes;
 pub mod network;
 pub mod registry;
 pub mod resource_group;
 pub mod role_assignment;
+pub mod static_web_app;
 pub mod storage;
 pub mod vault;
 pub mod workspace;
 
-use landfall_manifest::{Access, Accesses, App, Code, ResourceKind, Source};
+use landfall_manifest::{Access, Accesses, App, Code, ResourceKind, Service, Source};
 
 use crate::address::Address;
 use crate::body::{Body, Object, object};
@@ -39,8 +45,14 @@ pub const SERVICES: &[Add] = &[
     storage::add,
     role_assignment::add,
     grant::add,
+    static_web_app::add,
     container_environment::add,
+    dapr_component::add,
     container_app::add,
+    container_job::add,
+    app_service::add,
+    kubernetes::add,
+    static_web_app::link,
 ];
 
 /// What the services of an application ask of a type of resource.
@@ -115,9 +127,23 @@ pub(crate) fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
             region: region.name.to_owned(),
             secrets: draft.vault,
             images: draft.registry,
+            not_deployed: app
+                .services
+                .iter()
+                .filter_map(|(name, service)| Some((name.clone(), not_deployed(service)?.to_owned())))
+                .collect(),
             resources: draft.resources,
         }),
         false => Err(draft.problems),
+    }
+}
+
+/// What this version leaves to others about a service, whose resources it makes.
+fn not_deployed(service: &Service) -> Option<&'static str> {
+    match (host::of(&service.host).code, &service.source) {
+        (host::Code::Image, _) | (host::Code::Package, Source::Image(_)) => None,
+        (host::Code::Package, Source::Folder(_)) => Some("its code is not brought there yet"),
+        (host::Code::Manifests, _) => Some("its pods are not started yet"),
     }
 }
 
@@ -151,11 +177,14 @@ impl<'a> Draft<'a> {
             problems: Vec::new(),
         };
         let vaults = draft.declared(|kind| matches!(kind, ResourceKind::Vault(_)));
-        let needs_vault = app.services.iter().find(|(_, service)| !service.secrets.is_empty());
+        let needs_vault = app.services.iter().find(|(_, service)| service.has_secrets());
         let needs_vault = needs_vault.map(|(name, _)| format!("service.{name}.secrets"));
         draft.vault = vault::address(draft.home("vault", &vaults, needs_vault));
         let registries = draft.declared(|kind| matches!(kind, ResourceKind::Registry(_)));
-        let built = app.services.iter().find(|(_, service)| matches!(service.source, Source::Folder(_)));
+        let pushes = |service: &Service| {
+            matches!(service.source, Source::Folder(_)) && host::of(&service.host).code != host::Code::Package
+        };
+        let built = app.services.iter().find(|(_, service)| pushes(service));
         let built = built.map(|(name, _)| format!("service.{name}.source"));
         if built.is_some() || !registries.is_empty() {
             draft.registry = Some(registry::address(draft.home("registry", &registries, built)));
@@ -247,6 +276,24 @@ impl<'a> Draft<'a> {
     pub fn private_links(&self, resource: &str) -> Vec<&'static PrivateLink> {
         let Some(declared) = self.app.resources.get(resource) else { return Vec::new() };
         offer(&declared.kind).private.iter().filter(|link| (link.has)(&declared.kind)).collect()
+    }
+
+    /// Gives a service's resource its identity, and has it wait for the identity's roles. Returns what the roles are
+    /// about.
+    pub(crate) fn ready_for(&self, resource: &mut Resource, name: &str, service: &Service) -> Vec<Address> {
+        resource.after = grant::lets_in(self, name, service);
+        set(resource, "identity", self.assigned(&[identity::address(name)]));
+        let roles = role_assignment::of_service(self, name, service);
+        roles.into_iter().map(|granted| granted.target).collect()
+    }
+
+    /// What `identity` says of a resource that these identities are assigned to.
+    pub(crate) fn assigned(&self, identities: &[Address]) -> Body {
+        let ids = identities.iter().map(|identity| (self.earlier(identity).id(), object([])));
+        object([
+            ("type", "UserAssigned".into()),
+            ("userAssignedIdentities", Body::Object(Object::from_iter(ids))),
+        ])
     }
 
     /// What `publicNetworkAccess` says of a resource that has private endpoints in a private network.

@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::body::object;
 use crate::resource::{ROLE_ASSIGNMENT, Resource};
 use crate::role::{self, Role, assignment_name, definition_id};
-use crate::services::{Draft, identity, offer};
+use crate::services::{Draft, host, identity, offer};
 
 /// The address of the role by which a service uses a resource: `web.store` for a declared one, `web.registry`
 /// for the one that nobody declared, since there may be an undeclared vault as well.
@@ -44,11 +44,16 @@ pub struct Granted {
 
 /// The roles a service has to have before it starts, by what they are about.
 pub fn of_service(draft: &Draft<'_>, name: &str, service: &Service) -> Vec<Granted> {
+    if !service.host.facts().runs {
+        return Vec::new();
+    }
     let mut granted = BTreeMap::new();
-    if let (Source::Folder(_), Some(registry)) = (&service.source, &draft.registry) {
+    // Elsewhere the code comes without an image, or the nodes pull it.
+    let pulls = host::of(&service.host).code == host::Code::Image;
+    if let (true, Source::Folder(_), Some(registry)) = (pulls, &service.source, &draft.registry) {
         grant(&mut granted, registry.clone(), &role::ACR_PULL, format!("service.{name}.source"));
     }
-    if !service.secrets.is_empty() {
+    if service.has_secrets() {
         grant(&mut granted, draft.vault.clone(), &role::SECRETS_USER, format!("service.{name}.secrets"));
     }
     for (resource, accesses) in &service.uses {

@@ -188,17 +188,18 @@ fn any_service(kinds: Vec<(String, ResourceKind)>) -> impl Strategy<Value = Serv
     )
         .prop_map(
             |(built, port, (cpu, memory), command, scale, (probes, ingress), uses, (env, secrets))| {
-                let scale = Scale { http: scale.http.filter(|_| port.is_some()), ..scale };
+                let scale = Some(Scale { http: scale.http.filter(|_| port.is_some()), ..scale });
                 Service {
-                    host: Host::ContainerApps,
+                    host: Host::default(),
                     source: match built {
                         true => Source::Folder(".".to_owned()),
                         false => Source::Image("docker.io/library/nginx:1.29".to_owned()),
                     },
                     port,
                     command,
-                    cpu: Cpu { millicores: cpu },
-                    memory: Memory { mebibytes: memory },
+                    args: Vec::new(),
+                    cpu: Some(Cpu { millicores: cpu }),
+                    memory: Some(Memory { mebibytes: memory }),
                     scale,
                     probes: port.map(|_| probes).unwrap_or_default(),
                     ingress: port.map(|_| ingress),
@@ -220,7 +221,7 @@ fn any_scale() -> impl Strategy<Value = Scale> {
             http,
             cpu,
             memory,
-            queue: None,
+            ..Scale::default()
         },
     )
 }

@@ -93,6 +93,7 @@ impl System {
             region: "westeurope".to_owned(),
             secrets: Address::from_str("vault.main").unwrap(),
             images: None,
+            not_deployed: Default::default(),
             resources: self.resources.into_iter().collect(),
         }
     }

@@ -34,8 +34,13 @@ pub async fn run(global: &Global, args: &LogsArgs, ui: &Ui) -> Result<Exit, Fail
         .services
         .keys()
         .filter(|service| args.service.as_ref().is_none_or(|wanted| wanted == *service))
-        .filter_map(|service| Some(blueprint.service(service)?.id()))
+        .filter_map(|service| blueprint.service(service))
+        .filter(|resource| resource.resource_type == landfall_blueprint::resource::CONTAINER_APP)
+        .map(|resource| resource.id())
         .collect();
+    if apps.is_empty() {
+        ui.note("only services on container-apps have logs that can be followed yet");
+    }
     let (send, mut lines) = unbounded_channel();
     let reading = tokio::spawn(read(site.target.clone(), apps, args.tail, args.follow, send));
     let mut printed = 0_usize;

@@ -47,7 +47,7 @@ async fn set(
     let users: Vec<&str> = app
         .services
         .iter()
-        .filter(|(_, service)| service.secrets.values().any(|secret| secret == name))
+        .filter(|(_, service)| service.secret_names().any(|secret| secret == name))
         .map(|(service, _)| service.as_str())
         .collect();
     let value = read_value(name, ui)?;
@@ -86,13 +86,28 @@ async fn set(
             None
         }
         (false, true) => None,
-        (false, false) => release(&site, &lease, project, app, blueprint, &users, ui).await?,
+        (false, false) => release(&site, &lease, project, app, blueprint, name, ui).await?,
     };
     if ui.json {
         ui.document(&json!({"schema": 1, "name": name, "version": set.version.version, "services": users,
             "run": run}));
     }
     Ok(Exit::Done)
+}
+
+/// What names a secret: a container app, a job, the settings of an application and of its slots.
+fn readers(blueprint: &landfall_blueprint::Blueprint, name: &str) -> Vec<landfall_blueprint::Address> {
+    fn names(body: &landfall_blueprint::Body, secret: &str) -> bool {
+        let mut found = Vec::new();
+        body.expressions(&mut found);
+        found.into_iter().any(|expression| match expression {
+            landfall_blueprint::Expression::SecretUri { secret: named, .. } => named == secret,
+            landfall_blueprint::Expression::Concat { of } => of.iter().any(|piece| names(piece, secret)),
+            _ => false,
+        })
+    }
+    let reads = blueprint.resources.iter().filter(|resource| names(&resource.body, name));
+    reads.map(|resource| resource.address.clone()).collect()
 }
 
 /// Brings the new version to the deployed services that use it: a new revision of each, with the image it has.
@@ -103,14 +118,13 @@ async fn release(
     project: &Project,
     app: &App,
     blueprint: landfall_blueprint::Blueprint,
-    users: &[&str],
+    name: &str,
     ui: &Ui,
 ) -> Result<Option<String>, Failure> {
     let builds = support::builds(project, app).await?;
     let mut survey = site.survey(blueprint, builds, &Default::default()).await.map_err(target::failure)?;
-    let deployed: Vec<_> = users
-        .iter()
-        .map(|service| landfall_blueprint::Address::new("containerApp", service))
+    let deployed: Vec<_> = readers(&survey.blueprint, name)
+        .into_iter()
         .filter(|address| survey.live.resources.contains_key(address))
         .collect();
     if deployed.is_empty() {

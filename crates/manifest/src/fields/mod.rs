@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod resource;
 
 use crate::app::Tier;
+use crate::host::{self, HOSTS};
 use crate::network;
 use crate::resource::KINDS;
 use crate::rules::Rule;
@@ -44,7 +45,8 @@ impl Field {
 
 /// All of them, each table before its fields.
 pub(crate) fn all() -> impl Iterator<Item = &'static Field> + Clone {
-    let before = [app::FIELDS, network::fields::FIELDS, service::fields::FIELDS, resource::FIELDS];
+    let before = [app::FIELDS, network::fields::FIELDS, service::fields::FIELDS];
+    let hosts = HOSTS.iter().map(|kind| kind.fields);
     let kinds = KINDS.iter().map(|kind| kind.fields);
     let watched = [
         watch::insights::FIELDS,
@@ -56,7 +58,14 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Field> + Clone {
         recovery::FIELDS,
         standard::FIELDS,
     ];
-    before.into_iter().chain(kinds).chain(watched).chain([environment::FIELDS]).flatten()
+    before
+        .into_iter()
+        .chain(hosts)
+        .chain([resource::FIELDS])
+        .chain(kinds)
+        .chain(watched)
+        .chain([environment::FIELDS])
+        .flatten()
 }
 
 /// What type of value a field takes.
@@ -150,7 +159,7 @@ pub(crate) fn at(path: &str, kind: Option<&str>) -> Option<&'static Field> {
 pub(crate) fn decides(named: &str) -> Option<(&'static str, Option<&'static str>)> {
     match named {
         "resource" => Some(("type", None)),
-        "service" => Some(("host", Some("container-apps"))),
+        "service" => Some(("host", Some(host::USUAL))),
         _ => None,
     }
 }
@@ -187,6 +196,8 @@ pub(crate) const OVERLAID: &[&str] = &[
     "release",
     "recovery",
     "standard",
+    "container-apps",
+    "kubernetes",
 ];
 
 #[cfg(test)]
@@ -195,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::{Place, line_starts};
-    use crate::service::{Access, Host};
+    use crate::service::Access;
     use crate::{resource as types, shape, tree};
 
     /// The codes that a value of a field gets where it would be written.
@@ -209,7 +220,12 @@ mod tests {
             true => format!("resource.x.type = \"{kind}\"\n"),
             false => String::new(),
         };
-        let text = format!("{kind}{statement}\n");
+        // A service's field belongs to a host where not all have it.
+        let host = match (field.path.starts_with("service.*."), field.of, last(field.path)) {
+            (true, [host, ..], key) if key != "host" => format!("service.x.host = \"{host}\"\n"),
+            _ => String::new(),
+        };
+        let text = format!("{kind}{host}{statement}\n");
         let lines = line_starts(&text);
         let place = Place { file: "landfall.toml", text: &text, lines: &lines };
         let mut read = tree::read(&place);
@@ -246,7 +262,8 @@ mod tests {
                 parent.is_empty() || seen.iter().any(|(path, _)| *path == parent.trim_end_matches("[]"));
             assert!(known, "{} stands before its table", field.path);
             assert!(field.doc.ends_with('.'), "{} has a sentence", field.path);
-            assert!(field.of.iter().all(|of| types::of(of).is_some()), "{}", field.path);
+            let known = |of: &&str| types::of(of).is_some() || host::of(of).is_some();
+            assert!(field.of.iter().all(known), "{}", field.path);
             // A table says in its fields what it sets.
             let says =
                 !field.azure.is_empty() || !field.example.is_empty() || !matches!(field.kind, Type::Text(_));
@@ -264,7 +281,7 @@ mod tests {
         };
         assert_eq!(words("resource.*.type"), KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>());
         assert_eq!(words("environment.*.tier"), Tier::ALL.map(Tier::as_str));
-        assert_eq!(words("service.*.host"), Host::ALL.map(Host::as_str));
+        assert_eq!(words("service.*.host"), HOSTS.iter().map(|kind| kind.name).collect::<Vec<_>>());
         assert_eq!(service::fields::access_words().map(|(word, _)| word), Access::ALL.map(Access::as_str));
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Place};
+use crate::host;
 use crate::network;
 use crate::resource::{self, KINDS, Kind};
 use crate::suggest;
@@ -27,6 +28,8 @@ pub(crate) fn check(place: Place<'_>, root: &Table, lost: bool) -> Vec<Diagnosti
         sense.service(name, node, service);
     }
     sense.domains();
+    host::container_apps::check_environment(&mut sense);
+    host::kubernetes::check_cluster(&mut sense);
     for (name, node, resource) in entries(root, "resource") {
         sense.resource(name, node, resource);
     }
@@ -86,6 +89,24 @@ impl<'a> Sense<'a> {
             let diagnostic = self.problem(codes::MISSING, span, message).help(help);
             self.report(diagnostic);
         }
+    }
+
+    /// A `min` that exceeds its `max`.
+    pub fn bounds(&mut self, table: &Table, what: &str) {
+        let (Some(min), Some(max)) = (table.get("min"), table.get("max")) else { return };
+        let (Some(low), Some(high)) = (min.integer(), max.integer()) else { return };
+        if low <= high {
+            return;
+        }
+        let at = if min.is_written() { min } else { max };
+        let other = if min.is_written() { max } else { min };
+        let message = format!("at least {low} {what}, but at most {high}");
+        let mut diagnostic = self.problem(codes::REPLICAS, &at.span, message);
+        if other.is_written() {
+            diagnostic = diagnostic.related(other.span.clone(), "the other bound");
+        }
+        let help = format!("write `max = {low}`, or lower `min`");
+        self.report(diagnostic.help(help));
     }
 
     fn app(&mut self) {

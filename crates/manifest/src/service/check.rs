@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::app::{Piece, Reference};
 use crate::codes;
+use crate::host;
 use crate::resolve;
 use crate::sense::{Found, Sense, entries, names};
 use crate::service::Access;
@@ -12,17 +13,20 @@ use crate::shape;
 use crate::suggest;
 use crate::template;
 use crate::tree::{Node, Table};
+use crate::units::{Cpu, Memory};
 
 impl<'a> Sense<'a> {
     pub fn service(&mut self, name: &str, node: &Node, service: &'a Table) {
         self.source(name, node, service);
-        self.size(service);
         self.scale(service);
         self.port(service);
         self.command(service);
         self.variables(service);
         self.uses(service);
         self.references(service);
+        if let Some(kind) = host::of(resolve::host_of(service)) {
+            (kind.check)(self, name, node, service);
+        }
     }
 
     fn source(&mut self, name: &str, node: &Node, service: &Table) {
@@ -49,14 +53,29 @@ impl<'a> Sense<'a> {
         }
     }
 
-    fn size(&mut self, service: &Table) {
+    /// Reports a cpu, a memory or a pair of them that is not billed by use on Container Apps.
+    pub fn offered_size(&mut self, service: &Table) {
         let (Some(cpu), Some(memory)) = (service.get("cpu"), service.get("memory")) else { return };
         let (Some(vcpus), Some(amount)) = (resolve::cpu_of(cpu), resolve::memory_of(memory)) else { return };
-        let fitting = crate::units::Memory::for_cpu(vcpus);
-        if fitting == amount {
+        let (fitting, other) = (Memory::for_cpu(vcpus), Cpu::for_memory(amount));
+        let has_memory = other.is_offered() && Memory::for_cpu(other) == amount;
+        if !vcpus.is_offered() && cpu.is_written() {
+            let nearest = (f64::from(vcpus.millicores) / 250.0).round().clamp(1.0, 16.0) * 0.25;
+            let message = "a replica has 0.25 to 4 vCPU, in steps of 0.25";
+            let help = format!("the nearest is {nearest}");
+            let diagnostic = self.problem(codes::CPU_MEMORY, &cpu.span, message).help(help);
+            self.report(diagnostic);
+        }
+        if !has_memory && memory.is_written() {
+            let steps = (f64::from(amount.mebibytes) / 512.0).round().clamp(1.0, 16.0);
+            let message = "a replica has 0.5Gi to 8Gi of memory, in steps of 0.5Gi";
+            let help = format!("the nearest is \"{}Gi\"", steps / 2.0);
+            let diagnostic = self.problem(codes::CPU_MEMORY, &memory.span, message).help(help);
+            self.report(diagnostic);
+        }
+        if fitting == amount || !vcpus.is_offered() || !has_memory {
             return;
         }
-        let other = crate::units::Cpu::for_memory(amount);
         let diagnostic = self
             .problem(
                 codes::CPU_MEMORY,
@@ -102,7 +121,9 @@ impl<'a> Sense<'a> {
                 .help(format!("write `max = {low}`, or lower `min`"));
             self.report(diagnostic);
         }
-        let wakes = service.contains_key("port") || scale.contains_key("queue");
+        self.times(scale);
+        let sleeps = resolve::host_of(service) == "container-apps";
+        let wakes = !sleeps || service.contains_key("port") || scale.contains_key("queue");
         if let Some(node) = min.filter(|node| node.integer() == Some(0) && node.is_written() && !wakes) {
             let diagnostic = self
                 .problem(codes::NEVER_WAKES, &node.span, "nothing would wake this service once it sleeps")
@@ -111,6 +132,46 @@ impl<'a> Sense<'a> {
         }
         if let Some(queue) = scale.get("queue").filter(|queue| queue.table().is_some()) {
             self.queue(queue);
+        }
+    }
+
+    /// Loads that make instances come lie above those that make them go, and times have bounds.
+    fn times(&mut self, scale: &Table) {
+        let down = scale.get("down").and_then(Node::table);
+        for key in ["cpu", "memory"] {
+            let (Some(up), Some(down)) = (scale.get(key), down.and_then(|down| down.get(key))) else {
+                continue;
+            };
+            if up.integer().zip(down.integer()).is_some_and(|(up, down)| down >= up) {
+                let at = if down.is_written() { down } else { up };
+                let message = format!("`down.{key}` must lie below `{key}`, or instances would come and go");
+                let diagnostic = self.problem(codes::OUT_OF_RANGE, &at.span, message);
+                self.report(diagnostic);
+            }
+        }
+        for node in scale.get("schedule").and_then(Node::list).unwrap_or_default() {
+            let Some(time) = node.table() else { continue };
+            for key in ["from", "to", "min", "max"] {
+                if !time.contains_key(key) {
+                    let message = format!("the time has no `{key}`");
+                    self.missing(
+                        &node.span,
+                        message,
+                        "such as `{ from = \"08:00\", to = \"18:00\", min = 3, max = 6 }`",
+                    );
+                }
+            }
+            self.bounds(time, "instances");
+            let (from, to) = (time.get("from"), time.get("to"));
+            if let (Some(from), Some(to)) = (from, to)
+                && from.text().zip(to.text()).is_some_and(|(from, to)| from >= to)
+            {
+                let diagnostic = self
+                    .problem(codes::SCHEDULE, &to.span, "the time ends before it begins")
+                    .related(from.span.clone(), "it begins")
+                    .help("write two times: one up to 23:59, one from 00:00");
+                self.report(diagnostic);
+            }
         }
     }
 
@@ -142,7 +203,7 @@ impl<'a> Sense<'a> {
 
     /// What only a service that listens can have.
     fn port(&mut self, service: &Table) {
-        if service.contains_key("port") || self.lost {
+        if service.contains_key("port") || self.lost || resolve::host_of(service) == "static-web-app" {
             return;
         }
         let http = service.get("scale").and_then(Node::table).and_then(|scale| scale.get("http"));
@@ -178,13 +239,16 @@ impl<'a> Sense<'a> {
     }
 
     fn variables(&mut self, service: &Table) {
+        let host = resolve::host_of(service).to_owned();
         let env = service.get("env").and_then(Node::table);
         let secrets = service.get("secrets").and_then(Node::table);
         for (name, node) in env.into_iter().chain(secrets).flatten() {
             let set_by = match name.as_str() {
                 "PORT" if service.contains_key("port") => Some("from the service's `port`"),
-                "AZURE_CLIENT_ID" => Some("from the service's identity"),
-                name if name.starts_with("CONTAINER_APP_") => Some("by Azure"),
+                "AZURE_CLIENT_ID" if host != "static-web-app" => Some("from the service's identity"),
+                name if name.starts_with("CONTAINER_APP_") && host::ENVIRONMENT.contains(&host.as_str()) => {
+                    Some("by Azure")
+                }
                 _ => None,
             };
             if let Some(set_by) = set_by {
@@ -193,6 +257,13 @@ impl<'a> Sense<'a> {
                     .help("leave it out");
                 self.report(diagnostic);
             }
+        }
+        let hyphen = env.into_iter().chain(secrets).flatten().find(|(name, _)| name.contains('-'));
+        if let Some((name, node)) = hyphen.filter(|_| host == "app-service") {
+            let diagnostic = self
+                .problem(codes::ENV_NAME, &node.key, "App Service takes no hyphens in a variable's name")
+                .help(format!("write `{}`", name.replace('-', "_")));
+            self.report(diagnostic);
         }
         for (name, secret) in secrets.into_iter().flatten() {
             if let Some(plain) = env.and_then(|env| env.get(name)) {
@@ -286,7 +357,9 @@ impl<'a> Sense<'a> {
             }
             return;
         };
-        if node.table().is_some_and(|service| !service.contains_key("port")) && !self.lost {
+        let silent =
+            |service: &Table| !service.contains_key("port") && resolve::host_of(service) != "static-web-app";
+        if node.table().is_some_and(silent) && !self.lost {
             let diagnostic = self
                 .problem(
                     codes::DANGLING,

@@ -1,8 +1,10 @@
 //! The fields of services.
 
 use super::Access;
+use crate::codes;
 use crate::fields::{Choices, Default, EVERY, Field, Type};
-use crate::rules;
+use crate::host::{CONTAINERS, IMAGES, LISTENERS, WORDS};
+use crate::rules::{self, Rule};
 
 /// The fields of services.
 pub(crate) const FIELDS: &[Field] = &[
@@ -27,13 +29,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "service.*.host",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[(
-                "container-apps",
-                "Azure Container Apps: containers that scale to zero and have revisions",
-            )],
-            later: &["app-service", "static-web-app", "kubernetes", "container-job"],
-        }),
+        kind: Type::Choice(Choices { words: &WORDS, later: &[] }),
         doc: "What the service runs on.",
         default: Default::Same(
             "\"container-apps\"",
@@ -54,7 +50,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.image",
-        of: EVERY,
+        of: IMAGES,
         kind: Type::Text(&rules::IMAGE),
         doc: "An image that exists, with a tag or a digest.",
         default: Default::Absent("the service is built from `source`"),
@@ -63,7 +59,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.port",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Integer { min: 1, max: 65535 },
         doc: "The port the service listens on. It gets the same number in the variable `PORT`.",
         default: Default::Absent("nothing listens: a worker, which has no ingress"),
@@ -72,7 +68,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.command",
-        of: EVERY,
+        of: CONTAINERS,
         kind: Type::List(&Type::Text(&rules::ANY)),
         doc: "The program and its arguments, when the image's own are not wanted. There is no shell in between.",
         default: Default::Absent("what the image starts by itself"),
@@ -80,11 +76,20 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "[\"uvicorn\", \"server:app\", \"--port\", \"8000\"]",
     },
     Field {
+        path: "service.*.args",
+        of: CONTAINERS,
+        kind: Type::List(&Type::Text(&rules::ANY)),
+        doc: "What the program is given, when only that differs from what the image starts by itself.",
+        default: Default::Absent("what the image gives it"),
+        azure: &["properties.template.containers[].args"],
+        example: "[\"--queue\", \"mail\"]",
+    },
+    Field {
         path: "service.*.cpu",
-        of: EVERY,
+        of: CONTAINERS,
         kind: Type::Cpu,
-        doc: "vCPUs of one replica: 0.25 to 4 in steps of 0.25. Memory is two gibibytes per vCPU, so one of the two \
-              is enough.",
+        doc: "vCPUs of one replica. On Container Apps 0.25 to 4 in steps of 0.25, with two gibibytes of memory per \
+              vCPU, so that one of the two is enough; any on Kubernetes and on a workload profile.",
         default: Default::Tiers(
             ["0.25", "0.5", "1.0"],
             "the smallest to try out, half of production to rehearse",
@@ -94,16 +99,16 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.memory",
-        of: EVERY,
+        of: CONTAINERS,
         kind: Type::Memory,
-        doc: "Memory of one replica: two gibibytes per vCPU.",
+        doc: "Memory of one replica: two gibibytes per vCPU on Container Apps, any on Kubernetes.",
         default: Default::Tiers(["\"0.5Gi\"", "\"1Gi\"", "\"2Gi\""], "what Azure pairs with the cpu"),
         azure: &["properties.template.containers[].resources.memory"],
         example: "\"1Gi\"",
     },
     Field {
         path: "service.*.scale",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Table,
         doc: "How many replicas run, and what makes them more.",
         default: Default::Fields("the defaults of its fields"),
@@ -111,8 +116,17 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "{ min = 2, max = 10, http = 100 }",
     },
     Field {
+        path: "service.*.scale",
+        of: JOB,
+        kind: Type::Table,
+        doc: "How many executions a queue starts.",
+        default: Default::Absent("no queue starts it"),
+        azure: &["properties.configuration.eventTriggerConfig.scale"],
+        example: "{ queue = { resource = \"jobs\", messages = 1 } }",
+    },
+    Field {
         path: "service.*.scale.min",
-        of: EVERY,
+        of: CONTAINER_APPS,
         kind: Type::Integer { min: 0, max: 1000 },
         doc: "Replicas kept even without load. 0 lets a service with a port sleep until the next request; a worker \
               has at least 1 unless a queue wakes it.",
@@ -124,8 +138,26 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "2",
     },
     Field {
+        path: "service.*.scale.min",
+        of: MACHINES,
+        kind: Type::Integer { min: 1, max: 1000 },
+        doc: "Instances kept even without load.",
+        default: Default::Tiers(["1", "1", "2"], "production survives the loss of an instance"),
+        azure: &["sku.capacity", "properties.profiles[].capacity.minimum"],
+        example: "2",
+    },
+    Field {
+        path: "service.*.scale.min",
+        of: JOB,
+        kind: Type::Integer { min: 0, max: 1000 },
+        doc: "Executions that are started at every look, even without messages.",
+        default: Default::Same("0", "messages start them"),
+        azure: &["properties.configuration.eventTriggerConfig.scale.minExecutions"],
+        example: "0",
+    },
+    Field {
         path: "service.*.scale.max",
-        of: EVERY,
+        of: CONTAINER_APPS_AND_KUBERNETES,
         kind: Type::Integer { min: 1, max: 1000 },
         doc: "Replicas never exceeded: the bound of what a burst can cost.",
         default: Default::Tiers(["3", "3", "10"], "room for a burst, with an end to its cost"),
@@ -133,8 +165,27 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "10",
     },
     Field {
+        path: "service.*.scale.max",
+        of: APP_SERVICE,
+        kind: Type::Integer { min: 1, max: 30 },
+        doc: "Instances never exceeded: the bound of what a burst can cost. More than `min` makes the number follow the \
+              load.",
+        default: Default::Tiers(["1", "1", "6"], "only production follows its load"),
+        azure: &["properties.profiles[].capacity.maximum"],
+        example: "6",
+    },
+    Field {
+        path: "service.*.scale.max",
+        of: JOB,
+        kind: Type::Integer { min: 1, max: 1000 },
+        doc: "Executions started at one look at most.",
+        default: Default::Same("10", "room for a burst, with an end to its cost"),
+        azure: &["properties.configuration.eventTriggerConfig.scale.maxExecutions"],
+        example: "10",
+    },
+    Field {
         path: "service.*.scale.http",
-        of: EVERY,
+        of: CONTAINER_APPS,
         kind: Type::Integer { min: 1, max: 10_000 },
         doc: "Concurrent requests of one replica before another starts. Only for a service with a port.",
         default: Default::Same("100", "an ordinary web framework answers a hundred requests at a time"),
@@ -143,7 +194,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.scale.cpu",
-        of: EVERY,
+        of: CONTAINER_APPS,
         kind: Type::Share,
         doc: "Use of the processor, in percent, above which another replica starts.",
         default: Default::Absent("the processor's load makes no replicas"),
@@ -151,8 +202,17 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "70",
     },
     Field {
+        path: "service.*.scale.cpu",
+        of: MACHINES,
+        kind: Type::Share,
+        doc: "Use of the processor, in percent, above which another instance starts.",
+        default: Default::Same("70", "room for what comes while it starts"),
+        azure: &["properties.profiles[].rules[].metricTrigger.threshold"],
+        example: "70",
+    },
+    Field {
         path: "service.*.scale.memory",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Share,
         doc: "Use of memory, in percent, above which another replica starts.",
         default: Default::Absent("memory makes no replicas"),
@@ -160,8 +220,135 @@ pub(crate) const FIELDS: &[Field] = &[
         example: "80",
     },
     Field {
+        path: "service.*.scale.requests",
+        of: APP_SERVICE,
+        kind: Type::Text(&rules::LOAD),
+        doc: "Requests of one instance above which another starts.",
+        default: Default::Absent("requests make no instances"),
+        azure: &["properties.profiles[].rules[].metricTrigger.threshold"],
+        example: "\"500/minute\"",
+    },
+    Field {
+        path: "service.*.scale.down",
+        of: APP_SERVICE,
+        kind: Type::Table,
+        doc: "The load below which an instance goes. It lies well below the load that makes one start, or instances would \
+              come and go.",
+        default: Default::Fields("the defaults of its fields"),
+        azure: &["properties.profiles[].rules[].scaleAction.direction"],
+        example: "{ cpu = 30, requests = \"100/minute\" }",
+    },
+    Field {
+        path: "service.*.scale.down.cpu",
+        of: APP_SERVICE,
+        kind: Type::Share,
+        doc: "Use of the processor, in percent, below which an instance goes.",
+        default: Default::Same("30", "two instances at 30 are one at 60, still below 70"),
+        azure: &["properties.profiles[].rules[].metricTrigger.threshold"],
+        example: "30",
+    },
+    Field {
+        path: "service.*.scale.down.memory",
+        of: APP_SERVICE,
+        kind: Type::Share,
+        doc: "Use of memory, in percent, below which an instance goes.",
+        default: Default::Absent("half of `scale.memory`"),
+        azure: &["properties.profiles[].rules[].metricTrigger.threshold"],
+        example: "40",
+    },
+    Field {
+        path: "service.*.scale.down.requests",
+        of: APP_SERVICE,
+        kind: Type::Text(&rules::LOAD),
+        doc: "Requests of one instance below which one goes.",
+        default: Default::Absent("a fifth of `scale.requests`"),
+        azure: &["properties.profiles[].rules[].metricTrigger.threshold"],
+        example: "\"100/minute\"",
+    },
+    Field {
+        path: "service.*.scale.window",
+        of: APP_SERVICE,
+        kind: Type::Text(&rules::DURATION),
+        doc: "How long a load has to last before it counts.",
+        default: Default::Same("\"10m\"", "a burst of a minute is over before an instance has started"),
+        azure: &["properties.profiles[].rules[].metricTrigger.timeWindow"],
+        example: "\"10m\"",
+    },
+    Field {
+        path: "service.*.scale.cooldown",
+        of: APP_SERVICE,
+        kind: Type::Text(&rules::DURATION),
+        doc: "How long nothing changes after a change.",
+        default: Default::Same("\"5m\"", "what was changed shows its effect first"),
+        azure: &["properties.profiles[].rules[].scaleAction.cooldown"],
+        example: "\"5m\"",
+    },
+    Field {
+        path: "service.*.scale.schedule",
+        of: APP_SERVICE,
+        kind: Type::Tables,
+        doc: "Times of the week with bounds of their own.",
+        default: Default::Same("[]", "the bounds are the same at all times"),
+        azure: &["properties.profiles[].recurrence"],
+        example: "[{ days = [\"mon\", \"tue\"], from = \"08:00\", to = \"18:00\", min = 3, max = 6 }]",
+    },
+    Field {
+        path: "service.*.scale.schedule[].days",
+        of: APP_SERVICE,
+        kind: Type::List(&Type::Choice(Choices { words: DAYS, later: &[] })),
+        doc: "Days of the week.",
+        default: Default::Same("[\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]", "when most people work"),
+        azure: &["properties.profiles[].recurrence.schedule.days"],
+        example: "[\"sat\", \"sun\"]",
+    },
+    Field {
+        path: "service.*.scale.schedule[].from",
+        of: APP_SERVICE,
+        kind: Type::Text(&TIME),
+        doc: "When it begins.",
+        default: Default::Required,
+        azure: &["properties.profiles[].recurrence.schedule.hours"],
+        example: "\"08:00\"",
+    },
+    Field {
+        path: "service.*.scale.schedule[].to",
+        of: APP_SERVICE,
+        kind: Type::Text(&TIME),
+        doc: "When it ends, on the same day.",
+        default: Default::Required,
+        azure: &["properties.profiles[].recurrence.schedule.hours"],
+        example: "\"18:00\"",
+    },
+    Field {
+        path: "service.*.scale.schedule[].zone",
+        of: APP_SERVICE,
+        kind: Type::Text(&rules::ANY),
+        doc: "Azure's name of the time zone, such as `W. Europe Standard Time`.",
+        default: Default::Same("\"UTC\"", "the same all the year"),
+        azure: &["properties.profiles[].recurrence.schedule.timeZone"],
+        example: "\"W. Europe Standard Time\"",
+    },
+    Field {
+        path: "service.*.scale.schedule[].min",
+        of: APP_SERVICE,
+        kind: Type::Integer { min: 1, max: 30 },
+        doc: "Instances kept then.",
+        default: Default::Required,
+        azure: &["properties.profiles[].capacity.minimum"],
+        example: "3",
+    },
+    Field {
+        path: "service.*.scale.schedule[].max",
+        of: APP_SERVICE,
+        kind: Type::Integer { min: 1, max: 30 },
+        doc: "Instances never exceeded then.",
+        default: Default::Required,
+        azure: &["properties.profiles[].capacity.maximum"],
+        example: "6",
+    },
+    Field {
         path: "service.*.scale.queue",
-        of: EVERY,
+        of: QUEUED,
         kind: Type::Table,
         doc: "A queue whose waiting messages make replicas start, even from zero. Queues come with the resource type \
               `service-bus`, which is not supported yet.",
@@ -171,7 +358,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.scale.queue.resource",
-        of: EVERY,
+        of: QUEUED,
         kind: Type::Text(&rules::ANY),
         doc: "The resource that holds the queue.",
         default: Default::Required,
@@ -180,7 +367,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.scale.queue.messages",
-        of: EVERY,
+        of: QUEUED,
         kind: Type::Integer { min: 1, max: 100_000 },
         doc: "Waiting messages per replica.",
         default: Default::Required,
@@ -189,7 +376,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.probes",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Table,
         doc: "HTTP paths on the service's port that tell how it is. Where none is given, the port itself is probed: \
               it must accept a connection.",
@@ -199,7 +386,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.probes.live",
-        of: EVERY,
+        of: PROBED,
         kind: Type::Text(&rules::PATH),
         doc: "Fails when the process must be restarted.",
         default: Default::Absent("the port is probed"),
@@ -208,16 +395,19 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.probes.ready",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Text(&rules::PATH),
         doc: "Fails while the replica should get no requests.",
         default: Default::Absent("the port is probed"),
-        azure: &["properties.template.containers[].probes[Readiness].httpGet.path"],
+        azure: &[
+            "properties.template.containers[].probes[Readiness].httpGet.path",
+            "properties.siteConfig.healthCheckPath",
+        ],
         example: "\"/health/ready\"",
     },
     Field {
         path: "service.*.probes.start",
-        of: EVERY,
+        of: PROBED,
         kind: Type::Text(&rules::PATH),
         doc: "Succeeds once the process has come up; the other probes begin then.",
         default: Default::Absent("the port is probed"),
@@ -226,16 +416,16 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.ingress",
-        of: EVERY,
+        of: REACHED,
         kind: Type::Table,
-        doc: "How a service with a port is reached.",
+        doc: "How a service with a port, or a static site, is reached.",
         default: Default::Fields("public, when the service has a port"),
         azure: &["properties.configuration.ingress"],
         example: "{ public = false }",
     },
     Field {
         path: "service.*.ingress.public",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Boolean,
         doc: "From the internet (true), or only from the application's own environment (false).",
         default: Default::Same("true", "who names a port mostly wants to be called"),
@@ -244,7 +434,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.ingress.domains",
-        of: EVERY,
+        of: REACHED,
         kind: Type::List(&Type::Text(&rules::DOMAIN)),
         doc: "Host names of your own that lead here.",
         default: Default::Same("[]", "Azure's generated host name always leads here"),
@@ -253,7 +443,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.ingress.allow",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::List(&Type::Text(&rules::CIDR)),
         doc: "IPv4 ranges that are let in; everyone else is refused.",
         default: Default::Same("[]", "everyone is let in"),
@@ -262,7 +452,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.ingress.cors",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::List(&Type::Text(&rules::ORIGIN)),
         doc: "Origins whose pages may call the service from a browser.",
         default: Default::Same("[]", "no CORS headers are added"),
@@ -271,7 +461,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.ingress.affinity",
-        of: EVERY,
+        of: LISTENERS,
         kind: Type::Boolean,
         doc: "Whether a client's requests keep going to the same replica.",
         default: Default::Same("false", "a service that keeps no state in its replicas can lose one"),
@@ -310,7 +500,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
     Field {
         path: "service.*.singleton",
-        of: EVERY,
+        of: IMAGES,
         kind: Type::Boolean,
         doc: "Exactly one instance, for schedulers and the like.",
         default: Default::Same("false", "most services may run several times"),
@@ -332,3 +522,44 @@ pub(crate) const fn access_words() -> [(&'static str, &'static str); Access::ALL
         ("receive", "take messages out of it"),
     ]
 }
+
+const CONTAINER_APPS: &[&str] = &["container-apps"];
+const APP_SERVICE: &[&str] = &["app-service"];
+const JOB: &[&str] = &["container-job"];
+const CONTAINER_APPS_AND_KUBERNETES: &[&str] = &["container-apps", "kubernetes"];
+/// The hosts whose instances are machines, or pods on them: none of them sleeps.
+const MACHINES: &[&str] = &["app-service", "kubernetes"];
+/// The hosts that a queue can start something on.
+const QUEUED: &[&str] = CONTAINERS;
+/// The hosts that ask in three ways how a replica is.
+const PROBED: &[&str] = CONTAINER_APPS_AND_KUBERNETES;
+/// The hosts that requests come to.
+const REACHED: &[&str] = &["container-apps", "app-service", "static-web-app", "kubernetes"];
+
+const DAYS: &[(&str, &str)] = &[
+    ("mon", "Monday"),
+    ("tue", "Tuesday"),
+    ("wed", "Wednesday"),
+    ("thu", "Thursday"),
+    ("fri", "Friday"),
+    ("sat", "Saturday"),
+    ("sun", "Sunday"),
+];
+
+/// A time of the day.
+static TIME: Rule = Rule {
+    pattern: Some("^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+    length: 5..5,
+    check: |text| {
+        let parts = text.split_once(':').filter(|(hours, minutes)| hours.len() == 2 && minutes.len() == 2);
+        let number = |text: &str, max: u32| text.parse::<u32>().is_ok_and(|number| number <= max);
+        match parts.is_some_and(|(hours, minutes)| number(hours, 23) && number(minutes, 59)) {
+            true => Ok(()),
+            false => rules::fault(
+                codes::SCHEDULE,
+                format!("`{}` is no time of the day", rules::short(text)),
+                "from \"00:00\" to \"23:59\"",
+            ),
+        }
+    },
+};

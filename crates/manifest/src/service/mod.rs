@@ -12,12 +12,14 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::app::Template;
-use crate::units::{Cpu, Memory};
+use crate::host::Host;
+use crate::units::{Cpu, Duration, Load, Memory};
 
 /// Something that runs.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Service {
-    /// What it runs on.
+    /// What it runs on, with that host's own fields.
+    #[serde(flatten)]
     pub host: Host,
     /// What it is made from.
     pub source: Source,
@@ -25,16 +27,19 @@ pub struct Service {
     pub port: Option<u16>,
     /// The command to start, when the image's own is not wanted.
     pub command: Option<Vec<String>>,
-    /// Processor share of one replica.
-    pub cpu: Cpu,
-    /// Memory of one replica.
-    pub memory: Memory,
-    /// How many replicas, and what makes them more.
-    pub scale: Scale,
+    /// What the command is given, whichever it is.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Processor share of one replica; none where the host has machines of a size instead.
+    pub cpu: Option<Cpu>,
+    /// Memory of one replica; likewise.
+    pub memory: Option<Memory>,
+    /// How many replicas, and what makes them more; none where nothing is multiplied.
+    pub scale: Option<Scale>,
     /// HTTP paths that tell how it is.
     #[serde(default)]
     pub probes: Probes,
-    /// How it is reached; `Some` exactly when there is a port.
+    /// How it is reached; `Some` exactly when there is a port, and for a static site.
     pub ingress: Option<Ingress>,
     /// The resources it reaches, by name, and what it may do there.
     #[serde(default)]
@@ -46,31 +51,23 @@ pub struct Service {
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     /// Exactly one instance, ever; `scale` is then 1 to 1.
+    #[serde(default)]
     pub singleton: bool,
 }
 
-/// What a service runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Host {
-    /// Azure Container Apps.
-    ContainerApps,
-}
-
-impl Host {
-    /// All of them.
-    pub const ALL: [Host; 1] = [Host::ContainerApps];
-
-    /// The word the manifest uses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Host::ContainerApps => "container-apps",
-        }
+impl Service {
+    /// The names of the secrets that its variables have the values of, in any of its slots.
+    pub fn secret_names(&self) -> impl Iterator<Item = &str> {
+        let slots = match &self.host {
+            Host::AppService(own) => Some(own.changed().flat_map(|slot| slot.secrets.values())),
+            _ => None,
+        };
+        self.secrets.values().chain(slots.into_iter().flatten()).map(String::as_str)
     }
 
-    /// The host of that word.
-    pub fn from_word(word: &str) -> Option<Host> {
-        Host::ALL.into_iter().find(|host| host.as_str() == word)
+    /// Whether any of its variables, in any of its slots, is a secret.
+    pub fn has_secrets(&self) -> bool {
+        self.secret_names().next().is_some()
     }
 }
 
@@ -85,7 +82,7 @@ pub enum Source {
 }
 
 /// How many replicas run, and what makes them more.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Scale {
     /// Replicas kept even without load; 0 lets the service sleep.
     pub min: u32,
@@ -99,6 +96,45 @@ pub struct Scale {
     pub memory: Option<u8>,
     /// Waiting messages that make replicas start.
     pub queue: Option<QueueScale>,
+    /// Requests of one instance above which another starts.
+    pub requests: Option<Load>,
+    /// Below what an instance goes.
+    pub down: Option<Down>,
+    /// How long a load has to last before it counts.
+    pub window: Option<Duration>,
+    /// How long nothing changes after a change.
+    pub cooldown: Option<Duration>,
+    /// Times with bounds of their own.
+    #[serde(default)]
+    pub schedule: Vec<Times>,
+}
+
+/// The load below which an instance goes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Down {
+    /// Processor use in percent.
+    pub cpu: Option<u8>,
+    /// Memory use in percent.
+    pub memory: Option<u8>,
+    /// Requests of one instance.
+    pub requests: Option<Load>,
+}
+
+/// A time of the week with bounds of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Times {
+    /// Days of the week: `mon` to `sun`.
+    pub days: Vec<String>,
+    /// When it begins, `08:00`.
+    pub from: String,
+    /// When it ends, `18:00`.
+    pub to: String,
+    /// Azure's name of the time zone.
+    pub zone: String,
+    /// Instances kept then.
+    pub min: u32,
+    /// Instances never exceeded then.
+    pub max: u32,
 }
 
 /// Scaling by the length of a queue.
@@ -125,15 +161,23 @@ pub struct Probes {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Ingress {
     /// From the internet, or only from the application's own environment.
+    #[serde(default = "yes")]
     pub public: bool,
     /// Host names of the user's own.
     pub domains: Vec<String>,
     /// Address ranges let in; empty: all.
+    #[serde(default)]
     pub allow: Vec<String>,
     /// Origins that browsers may call from; empty: no CORS headers.
+    #[serde(default)]
     pub cors: Vec<String>,
     /// Whether a client keeps its replica.
+    #[serde(default)]
     pub affinity: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a service may do with a resource.
