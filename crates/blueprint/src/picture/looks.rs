@@ -108,6 +108,9 @@ pub enum Link {
     },
     /// From what it lies on to what it names at this path.
     To(&'static str, Means),
+    /// From what it names at this path to what it lies on, with these words; a line under this heading when it names
+    /// nobody of ours.
+    From(&'static str, &'static str, &'static str),
 }
 
 /// What a reference means.
@@ -206,7 +209,7 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.ContainerService/managedClusters/agentPools", "AKS node pool", "NP", Compute, Line("more pools"), &["{properties.vmSize}", "{properties.minCount..properties.maxCount}"]),
     look("Microsoft.ContainerService/managedClusters/maintenanceConfigurations", "Maintenance window", "MW", Compute, Line("maintenance"), &[]),
     look("Microsoft.DBforPostgreSQL/flexibleServers", "PostgreSQL", "PG", Data, Card, &["version {properties.version}", "{sku.name}", "{properties.storage.storageSizeGB} GiB", "availability {properties.highAvailability.mode}"]),
-    look("Microsoft.DBforPostgreSQL/flexibleServers/administrators", "PostgreSQL administrator", "PA", Data, Line("administrators"), &["{properties.principalName}"]),
+    look("Microsoft.DBforPostgreSQL/flexibleServers/administrators", "PostgreSQL administrator", "PA", Data, Drawn::Edge(Link::From("name", "signs in", "administrators")), &["{properties.principalName}"]),
     look("Microsoft.DBforPostgreSQL/flexibleServers/configurations", "PostgreSQL parameter", "PP", Data, Line("parameters"), &["{properties.value}"]),
     look("Microsoft.DBforPostgreSQL/flexibleServers/databases", "PostgreSQL database", "PD", Data, Line("databases"), &[]),
     look("Microsoft.DBforPostgreSQL/flexibleServers/firewallRules", "PostgreSQL firewall rule", "PF", Data, Line("firewall rules"), &[]),
@@ -248,6 +251,8 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.Network/publicIPAddresses", "Public IP address", "IP", Network, Attached("public IP"), &[]),
     look("Microsoft.Network/routeTables", "Route table", "RT", Network, Attached("route table"), &["routes: {properties.routes[].name}"]),
     look("Microsoft.Network/trafficManagerProfiles", "Traffic Manager", "TM", Entry, Card, &["{properties.trafficRoutingMethod}", "endpoints: {properties.endpoints[].name}"]),
+    look("Microsoft.Network/trafficManagerProfiles/azureEndpoints", "Traffic endpoint", "TE", Entry, Line("endpoints"), &[]),
+    look("Microsoft.Network/trafficManagerProfiles/externalEndpoints", "Traffic endpoint", "TE", Entry, Line("endpoints"), &[]),
     look("Microsoft.Network/virtualNetworks", "Virtual network", "VN", Network, Frame, &["{properties.addressSpace.addressPrefixes[]}"]),
     look("Microsoft.Network/virtualNetworks/subnets", "Subnet", "SN", Network, Frame, &["{properties.addressPrefix}", "{properties.addressPrefixes[]}", "for {properties.delegations[].properties.serviceName}"]),
     look("Microsoft.Network/virtualNetworks/virtualNetworkPeerings", "Peering", "PR", Network, Line("peerings"), &[]),
@@ -255,6 +260,7 @@ pub const LOOKS: &[Look] = &[
     look("Microsoft.Portal/dashboards", "Dashboard", "DA", Monitoring, Counted("dashboard", "dashboards"), &[]),
     look("Microsoft.Resources/deployments", "Deployment", "DP", Governance, Card, &[]),
     look("Microsoft.Resources/resourceGroups", "Resource group", "RG", Governance, Title, &[]),
+    look("Microsoft.Search/searchServices", "AI Search", "SR", Ai, Card, &["{sku.name}"]),
     look("Microsoft.ServiceBus/namespaces", "Service Bus", "SB", Messaging, Card, &["{sku.name}"]),
     look("Microsoft.ServiceBus/namespaces/authorizationRules", "Access rule", "AR", Messaging, Line("access rules"), &["{properties.rights[]}"]),
     look("Microsoft.ServiceBus/namespaces/queues", "Queue", "QU", Messaging, Line("queues"), &[]),
@@ -343,6 +349,8 @@ pub const RELATIONS: &[Relation] = &[
     to("Microsoft.Network/applicationGateways", "properties.backendHttpSettingsCollection[].**", "*", Means::Nothing),
     to("Microsoft.Network/applicationGateways", "properties.sslCertificates[].**", VAULT, CERTIFICATES),
     to("Microsoft.Network/loadBalancers", "properties.backendAddressPools[].**", "*", ROUTES),
+    to("Microsoft.Network/trafficManagerProfiles/azureEndpoints", "properties.**", "*", ROUTES),
+    to("Microsoft.Network/trafficManagerProfiles/externalEndpoints", "properties.**", "*", ROUTES),
     to("Microsoft.Cdn/profiles/originGroups/origins", "properties.**", "*", ROUTES),
     to("Microsoft.Network/dnsZones/A", "**", "*", Means::Edge("points to")),
     to("Microsoft.Network/dnsZones/CNAME", "**", "*", Means::Edge("points to")),
@@ -361,6 +369,7 @@ pub const RELATIONS: &[Relation] = &[
     to("Microsoft.Web/certificates", "properties.keyVaultId", "*", CERTIFICATES),
     to("Microsoft.App/managedEnvironments/certificates", "properties.certificateKeyVaultProperties.**", VAULT, CERTIFICATES),
     to("Microsoft.App/managedEnvironments/storages", "**", "Microsoft.Storage/storageAccounts", Means::Edge("mounts")),
+    to("Microsoft.DBforPostgreSQL/flexibleServers", "properties.sourceServerResourceId", "*", Means::Back("replicates")),
     to("Microsoft.EventGrid/systemTopics", "properties.source", "*", Means::Back("events")),
     to("Microsoft.EventGrid/systemTopics/eventSubscriptions", "properties.deadLetter**", "*", Means::Edge("dead letters")),
     to("Microsoft.EventGrid/systemTopics/eventSubscriptions", "**", "*", Means::Edge("delivers")),

@@ -225,6 +225,11 @@ fn nodes(blueprint: &Blueprint) -> Vec<Node<'_>> {
         })
         .collect();
     for (node, references) in nodes.iter_mut().zip(references) {
+        if let Drawn::Edge(Link::From(path, _, heading)) = node.drawn
+            && !references.iter().any(|reference| reference.path == path)
+        {
+            node.drawn = Drawn::Line(heading);
+        }
         node.references = references;
     }
     nodes
@@ -779,6 +784,10 @@ impl<'a> Builder<'a> {
                 Drawn::Edge(Link::To(path, means)) => {
                     let to = self.named(at, path);
                     self.join(self.nodes[at].within, to, means);
+                }
+                Drawn::Edge(Link::From(path, words, _)) => {
+                    let from = self.named(at, path);
+                    self.join(from, self.nodes[at].within, Means::Edge(words));
                 }
                 Drawn::Title => {}
                 _ => self.gather_references(at),

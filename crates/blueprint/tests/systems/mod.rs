@@ -552,17 +552,17 @@ pub fn large() -> Blueprint {
     );
     // A type that no table knows, and a child of it.
     s.push(
-        "search.main",
-        "Microsoft.Search/searchServices",
-        "srch-talenti-prod",
-        "resource.search",
+        "map.main",
+        "Microsoft.Maps/mapsAccounts",
+        "map-talenti-prod",
+        "resource.map",
         json!({"sku": {"name": "standard"}, "properties": {"encryption": id("vault.main")}}),
     );
     s.push(
-        "search.index",
-        "Microsoft.Search/searchServices/sharedPrivateLinkResources",
-        "srch-talenti-prod/files",
-        "resource.search",
+        "map.index",
+        "Microsoft.Maps/mapsAccounts/sharedPrivateLinkResources",
+        "map-talenti-prod/files",
+        "resource.map",
         json!({"properties": {"privateLinkResourceId": id("storage.files")}}),
     );
     s.done()

@@ -146,7 +146,7 @@ fn style() -> String {
         ".landfall .head{font-size:18px;font-weight:600}\n\
          .landfall .place{font-size:12px}\n\
          .landfall .title{font-weight:600}\n\
-         .landfall .tile{font-size:11px;font-weight:600;text-anchor:middle;fill:#ffffff}\n\
+         .landfall .tile{font-size:11px;font-weight:600;text-anchor:middle}\n\
          .landfall .small{font-size:8px}\n\
          .landfall .words{font-size:10px;text-anchor:middle}\n\
          .landfall .mark-text{font-size:10px;text-anchor:middle}\n\
@@ -161,9 +161,10 @@ fn style() -> String {
 }
 
 fn theme(dark: bool) -> String {
-    let (ground, card, line, strong, weak) = match dark {
-        false => ("#ffffff", "#ffffff", "#ccd2da", "#1b212b", "#566070"),
-        true => ("#0f1318", "#171c23", "#3a434f", "#eceff3", "#a3adbb"),
+    let (ground, card, line, strong, weak, tile) = match dark {
+        false => ("#ffffff", "#ffffff", "#ccd2da", "#1b212b", "#566070", "#ffffff"),
+        // Strong colours are light on dark ground, and what is written on them dark.
+        true => ("#0f1318", "#171c23", "#3a434f", "#eceff3", "#a3adbb", "#0f1318"),
     };
     let mut css = String::new();
     let _ = writeln!(css, ".landfall .ground,.landfall .paper{{fill:{ground}}}");
@@ -171,6 +172,7 @@ fn theme(dark: bool) -> String {
     let _ = writeln!(css, ".landfall .head,.landfall .title,.landfall .list{{fill:{strong}}}");
     let _ =
         writeln!(css, ".landfall .place,.landfall .name,.landfall .fact,.landfall .mark-text{{fill:{weak}}}");
+    let _ = writeln!(css, ".landfall .tile{{fill:{tile}}}");
     let _ = writeln!(css, ".landfall .mark{{fill:{ground};stroke:{line}}}");
     for Colors { group, light, dark: night } in COLORS {
         let [strong, tint, line] = if dark { night } else { light };
