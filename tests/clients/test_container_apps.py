@@ -180,8 +180,10 @@ def test_inactive_revisions_are_kept_up_to_the_limit(apps):
 
 
 def test_a_suffix_is_used_once(apps):
-    taken = apps.refused("split", env={"VERSION": "x"}, template={"revisionSuffix": "blue"})
-    assert taken[:2] == (400, "ContainerAppRevisionSuffixInUse")
+    # it is accepted, and the operation tells
+    failed = apps.failed("split", env={"VERSION": "x"}, template={"revisionSuffix": "blue"})
+    assert failed["error"]["code"] == "ContainerAppOperationError"
+    assert "revision with suffix blue already exists" in failed["error"]["message"]
     assert apps.refused("split", template={"revisionSuffix": "Bad_"})[1] == "ContainerAppInvalidRevisionSuffix"
     apps.delete("split")
 

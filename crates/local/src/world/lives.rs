@@ -9,14 +9,14 @@ use super::{Method, Plane, container_apps};
 const PLACE: &str = "westeurope";
 
 /// One resource of the walk.
-struct Life {
+pub(super) struct Life {
     /// Below the group, or a whole path.
     path: String,
-    body: Value,
+    pub(super) body: Value,
     /// What GET must show beside the body, as JSON pointers.
     shows: &'static [&'static str],
     /// POST actions that must answer, with what the answer must hold.
-    actions: &'static [(&'static str, &'static str)],
+    pub(super) actions: &'static [(&'static str, &'static str)],
     /// How it ends.
     end: End,
 }
@@ -48,7 +48,7 @@ impl Life {
         Life { end, ..self }
     }
 
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         if self.path.starts_with('/') { self.path.clone() } else { rg(&self.path) }
     }
 
@@ -86,6 +86,11 @@ fn certificate() -> String {
 
 fn part(of: &str, name: &str) -> Value {
     json!({"id": rg(&format!("Microsoft.Network/{of}/{name}"))})
+}
+
+/// All of them, what others need first.
+pub(super) fn all() -> Vec<Life> {
+    [networks(), data(), compute(), operations()].into_iter().flatten().collect()
 }
 
 /// Networks and what stands before applications.
@@ -597,7 +602,7 @@ fn every_type_of_the_catalogue_is_made_read_listed_changed_and_deleted() {
     let catalogue = super::testing::catalogue();
     let mut lab = Lab::new(0.0);
     lab.world.types = catalogue.clone();
-    let walk: Vec<Life> = [networks(), data(), compute(), operations()].into_iter().flatten().collect();
+    let walk = all();
     let mut wrong = Vec::new();
     for life in &walk {
         if let Err(why) = live(&mut lab, life) {

@@ -90,7 +90,7 @@ impl Rules for Environments {
         let key = resource.id.key();
         for (kind, code, plural) in [
             ("Microsoft.App/containerApps", "ManagedEnvironmentHasContainerApps", "ContainerApps"),
-            ("Microsoft.App/jobs", "ManagedEnvironmentHasJobs", "Jobs"),
+            ("Microsoft.App/jobs", "ManagedEnvironmentHasContainerAppsJobs", "Container Apps Jobs"),
         ] {
             let left = world.arm.of_kind(kind);
             let left = left.filter(|app| environment_of(&app.body).eq_ignore_ascii_case(&key)).count();

@@ -79,12 +79,18 @@ pub enum Event {
         /// The how manieth time.
         nth: u32,
     },
+    /// A write asked for a revision by a suffix that another one has.
+    Clash {
+        /// The app's id, lower case.
+        app: String,
+    },
 }
 
 pub(super) fn fire(world: &mut World, event: Event) {
     match event {
         Event::Schedule { job, at } => jobs::due(world, &job, at),
         Event::Look { certificate, nth } => domains::look(world, &certificate, nth),
+        Event::Clash { app } => revisions::clash(world, &app),
     }
 }
 

@@ -4,7 +4,7 @@
 //! it: `Provisioned` or `Failed`, as the runtime has seen. In single mode the ready one takes all traffic at that
 //! moment and the others are deactivated; a failed one leaves them as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ use crate::world::arm::id::Id;
 use crate::world::arm::operations;
 use crate::world::arm::refusal::Refusal;
 
+/// How long Azure tries a revision that cannot be, in seconds at speed 1.
+const PROVISION_SECONDS: f64 = 5.0;
 /// Inactive revisions kept when the app does not say.
 const INACTIVE_MAX: usize = 100;
 
@@ -123,22 +125,7 @@ pub(super) fn judge(world: &World, id: &Id, properties: &Value) -> Result<(), Re
     let mut coming = None;
     if let Some(suffix) = template::suffix(&properties["template"]) {
         template::check_suffix(id.name(), suffix)?;
-        let name = format!("{}--{suffix}", id.name());
-        if let Some(there) = state.find(&name) {
-            let same = template::without_suffix(&there.template)
-                == template::without_suffix(&properties["template"]);
-            let latest = state.latest().is_some_and(|latest| latest.name == there.name);
-            if !(same && latest) {
-                return Err(Refusal::bad(
-                    "ContainerAppRevisionSuffixInUse",
-                    format!(
-                        "The revision suffix '{suffix}' is in use: the container app '{}' has a revision '{name}' with another template.",
-                        id.name()
-                    ),
-                ));
-            }
-        }
-        coming = Some(name);
+        coming = Some(format!("{}--{suffix}", id.name()));
     }
     if properties["configuration"]["activeRevisionsMode"].as_str() != Some("Multiple") {
         return Ok(());
@@ -173,22 +160,33 @@ pub(super) fn judge_secrets(world: &World, id: &Id, properties: &Value) -> Resul
         return Ok(());
     }
     let there = template::secret_names(properties);
+    let (mut secrets, mut users) = (BTreeSet::new(), BTreeSet::new());
     for revision in state.revisions.iter().filter(|revision| revision.active) {
         let containers = ["containers", "initContainers"].into_iter();
         let all = containers.filter_map(|list| revision.template[list].as_array()).flatten();
         let used = all.filter_map(|container| container["env"].as_array()).flatten();
-        let gone = used.filter_map(|entry| entry["secretRef"].as_str()).find(|name| !there.contains(*name));
-        if let Some(name) = gone.filter(|name| !name.is_empty()) {
-            return Err(Refusal::bad(
-                "ContainerAppSecretInUse",
-                format!(
-                    "The secret '{name}' cannot be removed: the active revision '{}' uses it. Deactivate it first.",
-                    revision.name
-                ),
-            ));
+        let gone = used
+            .filter_map(|entry| entry["secretRef"].as_str())
+            .filter(|name| !name.is_empty() && !there.contains(*name));
+        for name in gone {
+            secrets.insert(name);
+            users.insert(revision.name.as_str());
         }
     }
-    Ok(())
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let listed = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(",");
+    Err(Refusal::bad(
+        "ContainerAppSecretInUse",
+        format!(
+            "Container App '{}' has an active revision referencing a secret you are trying to delete. Please add \
+             secrets: {} or deactive the revisions: {} referencing this secret.",
+            id.name(),
+            listed(secrets),
+            listed(users)
+        ),
+    ))
 }
 
 /// A write of the app was stored. Makes a new revision when the template changed, or starts a failed one anew. True
@@ -215,6 +213,13 @@ pub(super) fn begin(world: &mut World, id: &Id) -> bool {
         latest.replicas.clear();
         return true;
     }
+    if wanted_name.as_ref().is_some_and(|name| state.find(name).is_some()) {
+        // accepted, and told by the operation only
+        let app = id.key();
+        let after = world.config.scaled(PROVISION_SECONDS);
+        world.later(after, crate::world::Event::Apps(super::Event::Clash { app }));
+        return true;
+    }
     state.count += 1;
     let name = wanted_name.unwrap_or_else(|| format!("{app_name}--{:07}", state.count));
     let wanted =
@@ -237,6 +242,24 @@ pub(super) fn begin(world: &mut World, id: &Id) -> bool {
         last_active: None,
     });
     true
+}
+
+/// The suffix of a write's revision is in use: the write fails, and what is there stays.
+pub(super) fn clash(world: &mut World, key: &str) {
+    let Some(app) = world.arm.find(key) else { return };
+    let suffix = template::suffix(&app.properties()["template"]).unwrap_or_default().to_owned();
+    let failure = Refusal::bad(
+        "ContainerAppOperationError",
+        format!(
+            "Failed to provision revision for container app '{}'. Error details: The following field(s) are either \
+             invalid or missing. Field 'template.revisionsuffix' is invalid with details: 'Invalid value: \"{suffix}\": \
+             revision with suffix {suffix} already exists.';.",
+            app.id.name()
+        ),
+    );
+    if let Some(operation) = operations::under_way(world, key).map(|it| it.id.clone()) {
+        operations::finish(world, &operation, Err(failure));
+    }
 }
 
 /// A write's operation has ended.

@@ -235,7 +235,12 @@ fn a_template_change_makes_a_revision_and_others_do_not() {
         &app(),
         json!({"properties": {"template": {"revisionSuffix": "v3", "scale": {"maxReplicas": 5}}}}),
     );
-    assert_eq!(taken.code(), "ContainerAppRevisionSuffixInUse");
+    assert_eq!(taken.status, 202, "{}", taken.body);
+    stage.pass(60);
+    let failed = stage.operation(&taken);
+    assert_eq!(failed["error"]["code"], "ContainerAppOperationError");
+    assert!(failed["error"]["message"].as_str().unwrap().contains("revision with suffix v3 already exists"));
+    assert_eq!(stage.traffic(), share("web--v3", 100), "what is there stays");
 }
 
 #[test]
@@ -603,7 +608,12 @@ fn jobs_that_cannot_be_are_refused() {
     assert_eq!(stage.put(&job(), job_body(event)).status, 201);
     stage.pass(60);
     let refused = stage.send(Method::Delete, &environment(), Value::Null);
-    assert_eq!((refused.status, refused.code()), (409, "ManagedEnvironmentHasJobs"), "{}", refused.body);
+    assert_eq!(
+        (refused.status, refused.code()),
+        (409, "ManagedEnvironmentHasContainerAppsJobs"),
+        "{}",
+        refused.body
+    );
 }
 
 fn bind(domains: Value) -> Value {

@@ -60,6 +60,16 @@ impl Rules for Entities {
                 "autoDeleteOnIdle" => seconds >= 300.0,
                 _ => seconds >= 1.0,
             };
+            if name == "lockDuration" && seconds > 300.0 && seconds.is_finite() && sent != FOREVER {
+                let whole = seconds as u64;
+                return Err(bad(format!(
+                    "The supplied lock time exceeds the allowed maximum of '5' minutes.\r\nParameter name: \
+                     LockDuration\r\nActual value was {:02}:{:02}:{:02}.",
+                    whole / 3600,
+                    whole / 60 % 60,
+                    whole % 60
+                )));
+            }
             if !fits {
                 return Err(bad(format!("The value '{sent}' of {name} is out of its range.")));
             }

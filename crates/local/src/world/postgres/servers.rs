@@ -181,10 +181,10 @@ impl Rules for Servers {
         Ok(())
     }
 
-    fn taken(&self, _world: &World, _other: &Resource, id: &Id) -> Result<(), Refusal> {
+    fn taken(&self, _world: &World, _other: &Resource, _id: &Id) -> Result<(), Refusal> {
         Err(Refusal::conflict(
             "ServerNameAlreadyExists",
-            format!("Specified server name '{}' is already used.", id.name()),
+            "Specified server name is already used by another server.",
         ))
     }
 
@@ -482,15 +482,16 @@ fn check_network(world: &World, body: &Value, subnet: &str, near: &str, own: &st
     };
     let server = own.rsplit('/').next().unwrap_or_default();
     let name = found.id.name().to_ascii_lowercase();
-    if !name.ends_with(".postgres.database.azure.com")
-        || name == format!("{server}.postgres.database.azure.com")
-    {
-        return Err(Refusal::bad(
-            "InvalidPrivateDnsZoneName",
-            format!(
-                "The private DNS zone '{name}' must end with '.postgres.database.azure.com' and not be the server's name."
-            ),
-        ));
-    }
-    Ok(())
+    let suffix = ".postgres.database.azure.com";
+    let wrong = if !name.ends_with(suffix) {
+        format!("It must end with '{suffix}'.")
+    } else if name == format!("{server}{suffix}") {
+        "It can not be server name plus zone suffix.".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::bad(
+        "PrivateDnsZoneNameNotValid",
+        format!("The Private DNS Zone name provided [{name}] is not valid. {wrong}"),
+    ))
 }

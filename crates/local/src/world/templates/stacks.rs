@@ -285,12 +285,21 @@ fn set(world: &mut World, key: &str, property: &str, value: Value) {
     }
 }
 
+/// The correlation id of the stack's last deployment.
+fn correlation(world: &World, key: &str) -> String {
+    let stack = world.arm.find(key);
+    stack.map(|it| it.text("/properties/correlationId").to_owned()).unwrap_or_default()
+}
+
 fn fail(world: &mut World, key: &str, cause: Refusal) {
     let failure = Refusal {
         details: [cause].into(),
         ..Refusal::bad(
             "DeploymentStackDeploymentFailed",
-            "One or more resources could not be deployed. Correlation id and details are in the inner errors.",
+            format!(
+                "One or more resources could not be deployed. Correlation id: '{}'.",
+                correlation(world, key)
+            ),
         )
     };
     set(world, key, "error", failure.error());
@@ -493,13 +502,19 @@ fn release(world: &mut World, stack: &Resource) {
     if failed.is_empty() {
         return end(world, &key, Ok(()));
     }
-    let failure = Refusal::conflict(
+    let detail = Refusal::conflict(
         "DeploymentStackDeleteResourcesFailed",
-        format!(
-            "One or more resources could not be deleted: {}.",
-            failed.iter().map(|it| it["id"].to_string()).collect::<Vec<_>>().join(", ")
-        ),
+        "An error occurred while deleting resources. These resources are still present in the stack but can be deleted \
+         manually. Please see the FailedResources property for specific error information.",
     );
+    let message = format!(
+        "One or more resources could not be deleted. Correlation id: '{}'.",
+        correlation(world, &key)
+    );
+    let failure = Refusal {
+        details: [detail].into(),
+        ..Refusal::conflict("DeploymentStackDeleteResourcesFailed", message)
+    };
     set(world, &key, "error", failure.error());
     end(world, &key, Err(failure));
 }
