@@ -13,12 +13,17 @@ use crate::Error;
 use crate::store::{self, Store};
 use crate::world::{Input, Method, Outcome, World};
 
+/// The ingress follows within milliseconds; a machine under load takes longer, and no client waits for ever.
+const FOLLOW_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// World, journal and contents.
 #[derive(Debug)]
 pub(crate) struct Host {
     inner: Mutex<Inner>,
     /// Goes up with every change; who waits for one subscribes.
     version: watch::Sender<u64>,
+    /// The version that the ingress follows.
+    followed: watch::Sender<u64>,
     /// Whether any region is cut off: what the ingress asks before it asks the world.
     cut: AtomicBool,
     pub(crate) contents: Contents,
@@ -38,6 +43,7 @@ impl Host {
             cut: AtomicBool::new(!world.outage.is_none()),
             inner: Mutex::new(Inner { world, store, broken: false }),
             version: watch::Sender::new(0),
+            followed: watch::Sender::new(0),
             contents,
         }
     }
@@ -96,6 +102,20 @@ impl Host {
     /// Looks at the world at the present time, without letting what is due happen.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         self.read(World::next_due)
+    }
+
+    /// The ingress follows a version of the world.
+    pub(crate) fn followed(&self, version: u64) {
+        self.followed.send_replace(version);
+    }
+
+    /// Waits until the ingress follows the world as it is now: who is told of a change finds it there. Not longer than
+    /// [`FOLLOW_MAX`].
+    pub(crate) async fn until_followed(&self) {
+        let now = *self.version.borrow();
+        let mut followed = self.followed.subscribe();
+        // an ingress that is that far behind says nothing about the change
+        let _ = tokio::time::timeout(FOLLOW_MAX, followed.wait_for(|version| *version >= now)).await;
     }
 
     /// Tells of changes.

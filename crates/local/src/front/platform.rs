@@ -71,6 +71,10 @@ impl Platform for FrontPlatform {
         })
     }
 
+    fn followed(&self) {
+        self.host.followed(self.told.load(Ordering::SeqCst));
+    }
+
     fn observe(&self, observation: Observation) {
         // What was seen is true whether or not the disk has room for it: tried until it is kept.
         let mut wait = Duration::from_millis(50);

@@ -200,6 +200,7 @@ impl Front {
     async fn ask(&self, taken: Taken) -> Result<Response, Cut> {
         let Taken { mut request, upload } = taken;
         let (plane, id) = (request.plane.clone(), request.id.clone());
+        let leads = plane == Plane::Arm && leads_to_apps(&request.path);
         if plane == Plane::Control
             && request.method == Method::Post
             && request.path == "/_local/kill"
@@ -226,6 +227,9 @@ impl Front {
             }
         };
         let Outcome { response, dropped, hold_until, changed: _, wanted: _ } = outcome;
+        if leads {
+            self.host.until_followed().await;
+        }
         if let Some(until) = hold_until {
             self.hold(until).await;
         }
@@ -516,4 +520,10 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Whether a path of Resource Manager tells of applications: what it says of them is so at the ingress too.
+fn leads_to_apps(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    path.contains("/microsoft.app/") || path.contains("/deployments/")
 }

@@ -530,7 +530,10 @@ impl Supervisor {
         loop {
             let asked = platform.clone();
             match tokio::task::spawn_blocking(move || asked.desired()).await {
-                Ok(desired) => self.follow(desired),
+                Ok(desired) => {
+                    self.follow(desired);
+                    platform.followed();
+                }
                 Err(error) => tracing::error!(%error, "cannot tell what should run"),
             }
             let again = async {

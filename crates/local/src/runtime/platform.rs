@@ -16,6 +16,9 @@ pub trait Platform: Send + Sync + 'static {
     /// without reason; the runtime also asks by itself about once a second while something waits.
     fn changed(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
+    /// What [`Platform::desired`] returned last is what the ingress does from now on.
+    fn followed(&self) {}
+
     /// Tells the world what was seen. In order; must be durable when it returns.
     fn observe(&self, observation: Observation);
 
