@@ -116,6 +116,12 @@ pub(super) fn serve(world: &mut World, ask: &Ask) -> Answer {
         }
         (Method::Get, 3) if rest[0].eq_ignore_ascii_case("providers") => {
             must_have_resource(world, id)?;
+            if rest[1].eq_ignore_ascii_case("Microsoft.Insights")
+                && let Some(metrics) =
+                    world.arm.find(&id.key()).and_then(|it| monitor::metrics::serve(world, it, &rest[2]))
+            {
+                return Ok(metrics);
+            }
             if rest[2].eq_ignore_ascii_case("diagnosticSettingsCategories")
                 && let Some(categories) = monitor::diagnostics::categories(world, id)
             {

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{GROUP, bad, hidden};
-use crate::world::World;
 use crate::world::arm::id::Id;
-use crate::world::arm::kind::{Change, Rules};
+use crate::world::arm::kind::{Call, Change, Rules};
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{Resource, default};
 use crate::world::checks::{between, list, named, text};
+use crate::world::{Response, World};
 
 /// How often a metric alert looks, and at how much. (azure/azure-monitor/alerts/alerts-types, rest/monitor/metric-alerts)
 const FREQUENCIES: [&str; 7] = ["PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT6H", "P1D"];
@@ -237,6 +237,10 @@ impl Rules for QueryRules {
 pub(super) struct ActivityLogAlerts;
 
 impl Rules for ActivityLogAlerts {
+    fn provide(&self, world: &mut World, call: &Call) -> Option<Result<Response, Refusal>> {
+        super::activity::serve(world, call)
+    }
+
     fn judge(&self, world: &World, change: &mut Change) -> Result<(), Refusal> {
         let body = &mut change.body;
         if list(body, "properties.scopes").is_empty() {

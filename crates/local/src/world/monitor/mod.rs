@@ -3,15 +3,18 @@
 //! - [`action_groups`]: who is told; [`alerts`]: on what; [`autoscale`]: what is scaled by it.
 //! - [`components`]: Application Insights; [`collected`]: tests, workbooks, rules of what is collected.
 //! - [`diagnostics`]: where logs and metrics of a resource go, and which it has.
+//! - [`metrics`]: which a resource has; [`activity`]: the log of changes.
 //! - [`budgets`]: of Cost Management.
 
 mod action_groups;
+mod activity;
 mod alerts;
 mod autoscale;
 mod budgets;
 mod collected;
 mod components;
 pub(super) mod diagnostics;
+pub(super) mod metrics;
 
 use serde_json::Value;
 
