@@ -124,7 +124,7 @@ impl Project<'_> {
             {
                 self.uses(uses, &peers, &mut service);
             }
-            if service.port.is_none() {
+            if service.port.is_none() && service.host.as_deref() != Some("static-web-app") {
                 self.draft.unknown_ports.push(service.name.clone());
             }
             self.draft.app.services.push(service);
@@ -192,24 +192,22 @@ impl Project<'_> {
         if models.is_empty() {
             return;
         }
+        let mut deployments = Vec::new();
         for entry in models {
             peers.insert(entry.key.clone(), Peer::Resource("openai".to_owned(), "openai"));
             let model = entry.node.get("model");
-            let text =
-                |key: &str| model.and_then(|model| model.get(key)).and_then(Node::text).unwrap_or("unnamed");
-            let text = format!(
-                "model `{}` of version `{}` (`{}`) has to be a deployment of the resource `openai`",
-                short(text("name")),
-                short(text("version")),
-                short(&entry.key)
-            );
-            self.remark(entry.line, text);
+            let field = |key: &str| {
+                let text = model?.get(if key == "model" { "name" } else { key })?.text()?;
+                Some((key.to_owned(), NewValue::Text(text.to_owned())))
+            };
+            deployments
+                .push((entry.key.clone(), ["model", "version"].into_iter().filter_map(field).collect()));
         }
         self.draft.app.resources.push(NewResource {
             name: "openai".to_owned(),
             kind: "openai".to_owned(),
             comment: "azd's models".to_owned(),
-            ..NewResource::default()
+            fields: vec![("deployments".to_owned(), NewValue::Named(deployments))],
         });
     }
 
@@ -228,6 +226,10 @@ impl Project<'_> {
                     for name in odd {
                         self.remark(entry.line, format!("`{}` is no container's name", short(&name)));
                     }
+                }
+                ("service-bus", "queues" | "topics") if !list.is_empty() => {
+                    let named = list.into_iter().map(|name| (name, Vec::new())).collect();
+                    fields.push((entry.key.clone(), NewValue::Named(named)));
                 }
                 (_, key) => {
                     let what: Vec<String> = list.iter().map(|name| format!("`{}`", short(name))).collect();
@@ -287,6 +289,14 @@ impl Project<'_> {
             }
         }
         self.other_keys(&key, node);
+        if service.host.as_deref() == Some("static-web-app") {
+            // Files have no port of their own.
+            service.port = None;
+        }
+        if service.host.as_deref() == Some("app-service") {
+            service.port = service.port.or(Some(PORT));
+            service.runtime = runtime(node, composed);
+        }
         Some(service)
     }
 
@@ -370,15 +380,7 @@ impl Project<'_> {
         for item in uses.items() {
             let name = item.text().unwrap_or_default();
             match peers.get(name) {
-                Some(Peer::Resource(resource, kind)) => match language::access(kind) {
-                    Some(access) => {
-                        service.uses.insert(resource.clone(), access.to_owned());
-                    }
-                    None => self.remark(
-                        item.line,
-                        format!("`{}` uses `{}`: say how, in `uses`", service.name, short(name)),
-                    ),
-                },
+                Some(Peer::Resource(resource, kind)) => variables::uses(service, resource, kind),
                 Some(Peer::Service(other, Some(_))) => {
                     let variable = format!("{}_BASE_URL", name.to_ascii_uppercase().replace(['-', '.'], "_"));
                     if fits::variable(&variable, true)
@@ -424,6 +426,26 @@ impl Project<'_> {
             self.remark(line, text);
         }
     }
+}
+
+/// The port that programs on App Service are asked at when nothing says otherwise.
+const PORT: u16 = 8000;
+
+/// The language and version of a service on App Service: as azd composes it, or the usual version of its language.
+fn runtime(service: &Node, composed: Option<&Node>) -> Option<String> {
+    let stated = composed.and_then(|node| node.get("runtime")).and_then(|runtime| {
+        Some(format!("{}:{}", runtime.get("stack")?.text()?, runtime.get("version")?.text()?))
+    });
+    stated.or_else(|| {
+        let usual = match service.get("language")?.text()? {
+            "py" | "python" => "python:3.13",
+            "js" | "ts" | "javascript" | "typescript" => "node:22",
+            "csharp" | "fsharp" | "dotnet" => "dotnet:9.0",
+            "java" => "java:21",
+            _ => return None,
+        };
+        Some(usual.to_owned())
+    })
 }
 
 fn type_of(node: &Node) -> &str {

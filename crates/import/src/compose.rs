@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use landfall_manifest::write::{distinct_names, fits};
-use landfall_manifest::{NewProbes, NewResource, NewService, NewValue};
+use landfall_manifest::{NewJob, NewProbes, NewResource, NewService, NewValue};
 
 use crate::draft::{Draft, Place, enumerate, short};
 use crate::image::{self, Becomes};
@@ -106,7 +106,7 @@ pub(crate) fn import(files: &[File], draft: &mut Draft) {
         .find(|file| file.path == dot_env)
         .map(|file| dotenv::values(&file.text))
         .unwrap_or_default();
-    let mut project = Project { files, roots, values, services: Vec::new(), draft };
+    let mut project = Project { files, roots, values, services: Vec::new(), waited: BTreeSet::new(), draft };
     let mut seen = BTreeSet::new();
     for main in &mains {
         project.add_file(&main.path, &mut seen);
@@ -129,6 +129,8 @@ struct Project<'a> {
     values: BTreeMap<String, String>,
     /// Merged, in the order of the files.
     services: Vec<(String, Node)>,
+    /// Those that others wait for until they are done.
+    waited: BTreeSet<String>,
     draft: &'a mut Draft,
 }
 
@@ -244,6 +246,7 @@ impl Project<'_> {
     /// Turns the merged services into the draft's services and resources.
     fn write(&mut self) {
         let all = std::mem::take(&mut self.services);
+        self.waited = all.iter().filter_map(|(_, node)| node.get("depends_on")).flat_map(waits_for).collect();
         let (mut running, mut replaced, mut peers) = (Vec::new(), Vec::new(), Peers::new());
         for (key, node) in all {
             if let Some(profiles) = node.get("profiles").filter(|profiles| !profiles.texts().is_empty()) {
@@ -304,9 +307,49 @@ impl Project<'_> {
                 peers.entry(alias).or_insert_with(|| peer.clone());
             }
         }
+        let (jobs, services): (Vec<Running>, Vec<Running>) = services
+            .into_iter()
+            .partition(|running| self.waited.contains(&running.key) && running.service.port.is_none());
         for running in services {
             self.finish(running, &peers);
         }
+        for job in jobs {
+            self.job(job, &peers);
+        }
+    }
+
+    /// A container that others wait for until it is done: before each release in the image of one of them; or a job of its
+    /// own, when none of them has that image.
+    fn job(&mut self, job: Running, peers: &Peers) {
+        let Running { key, node, mut service, variables } = job;
+        let main = self
+            .draft
+            .app
+            .services
+            .iter()
+            .find(|main| main.image == service.image && main.source == service.source);
+        let text = match (main.map(|main| main.name.clone()), service.command.take()) {
+            (Some(main), Some(command)) => {
+                self.draft.app.before.push(NewJob {
+                    name: service.name.clone(),
+                    service: main.clone(),
+                    command,
+                });
+                format!(
+                    "`{}` runs before each release, in the image and with the variables of `{main}`",
+                    short(&key)
+                )
+            }
+            (_, command) if language::has_host("container-job") => {
+                service.command = command;
+                service.host = Some("container-job".to_owned());
+                variables::settle(self.draft, &mut service, variables, peers);
+                self.draft.app.services.push(service);
+                format!("`{}` becomes a job: start it before a release", short(&key))
+            }
+            _ => format!("`{}` runs once and ends: run it by hand before a release", short(&key)),
+        };
+        self.remark(&node, text);
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -322,8 +365,15 @@ impl Project<'_> {
     ) {
         let image = node.get("image").and_then(|image| self.filled(image)).filter(|filled| !filled.is_secret);
         let image = image.map(|filled| filled.text);
-        let fields =
+        let mut fields: Vec<(String, NewValue)> =
             version.map(|version| ("version".to_owned(), NewValue::Text(version))).into_iter().collect();
+        if kind == "postgres" {
+            let named = pairs(node.get("environment")).into_iter().find(|(name, _)| name == "POSTGRES_DB");
+            let database =
+                named.and_then(|(_, value)| self.filled(&value)).filter(|filled| !filled.is_secret);
+            let database = database.filter(|filled| filled.missing.is_empty() && !filled.text.is_empty());
+            fields.extend(database.map(|filled| ("databases".to_owned(), NewValue::List(vec![filled.text]))));
+        }
         self.remark(node, format!("`{}` becomes the resource `{name}`: {mind}", short(&key)));
         for alias in aliases(&key, node) {
             peers.entry(alias).or_insert_with(|| Peer::Resource(name.clone(), kind));
@@ -595,29 +645,24 @@ impl Project<'_> {
     }
 
     /// Every key that has not been looked at by now.
-    fn rest(&mut self, key: &str, node: &Node) {
-        let key = short(key);
+    fn rest(&mut self, name: &str, node: &Node) {
+        let key = short(name);
         for entry in node.entries() {
             let what = match &*entry.key {
-                name if name.starts_with("x-")
-                    || READ_ELSEWHERE.contains(&name)
-                    || HOLDS_ANYWAY.contains(&name) =>
+                field
+                    if field.starts_with("x-")
+                        || READ_ELSEWHERE.contains(&field)
+                        || HOLDS_ANYWAY.contains(&field) =>
                 {
                     continue;
                 }
                 _ if entry.node.is_null() => continue,
-                "restart" if entry.node.text() == Some("no") => {
+                "restart" if entry.node.text() == Some("no") && !self.waited.contains(name) => {
                     "it runs once: a service of Container Apps is started again when it ends".to_owned()
                 }
                 "restart" => continue,
-                "depends_on" => match waits_for(&entry.node) {
-                    waits if waits.is_empty() => continue,
-                    waits => {
-                        let names: Vec<String> =
-                            waits.iter().map(|name| format!("`{}`", short(name))).collect();
-                        format!("it waits until {} is done; services start in any order", enumerate(&names))
-                    }
-                },
+                // Services start in any order, and come back until what they need is there.
+                "depends_on" => continue,
                 "volumes" => volumes(&entry.node),
                 "labels" => match entry
                     .node
@@ -703,10 +748,8 @@ impl Project<'_> {
             .collect();
         for name in depends {
             let name = name.split(':').next().unwrap_or_default();
-            if let Some(Peer::Resource(resource, kind)) = peers.get(name)
-                && let Some(access) = language::access(kind)
-            {
-                service.uses.entry(resource.clone()).or_insert_with(|| access.to_owned());
+            if let Some(Peer::Resource(resource, kind)) = peers.get(name) {
+                variables::uses(&mut service, resource, kind);
             }
         }
         if service.port.is_none() && service.probes != NewProbes::default() {

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_manifest::NewApp;
+use landfall_manifest::write::distinct_names;
+use landfall_manifest::{NewApp, NewJob};
 
-use crate::secret::Hidden;
+use crate::command;
+use crate::secret::{self, Hidden};
 
 /// What was found, and what was not carried over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,6 +143,41 @@ impl Draft {
             }
         }
         unreachable!("the candidates have no end")
+    }
+
+    /// A command that has to run before each release, in the image and with the variables of `service`.
+    pub fn before_release(&mut self, place: Place<'_>, name: &str, service: &str, line: &str) {
+        let label = short(name);
+        if service.is_empty() {
+            self.remark(
+                place,
+                format!("`{label}` runs before each release: there is no service in whose image it could"),
+            );
+            return;
+        }
+        match command::from_shell(line, None) {
+            Some(found) if secret::is_in_command(&found.words) => {
+                let text = format!(
+                    "the command of `{label}` holds what looks like a secret: left out; let it read a variable"
+                );
+                self.remark(place, text);
+            }
+            Some(mut found) => {
+                for change in command::adapted(&mut found.words) {
+                    self.remark(place, format!("`{label}`: {change}"));
+                }
+                if found.by_shell {
+                    self.remark(place, format!("`{label}` needs a shell (`sh`) in its image"));
+                }
+                let taken = self.app.before.iter().map(|job| job.name.as_str());
+                let name = distinct_names(taken.chain([name]), "job").pop().unwrap_or_default();
+                self.app.before.push(NewJob { name, service: service.to_owned(), command: found.words });
+            }
+            None => self.remark(
+                place,
+                format!("the command of `{label}` cannot be read: write it to `release.before`"),
+            ),
+        }
     }
 
     pub fn finish(mut self) -> Result<Imported, Vec<Problem>> {

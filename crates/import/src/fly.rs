@@ -447,11 +447,21 @@ impl App<'_> {
         for entry in deploy.entries() {
             let text = match &*entry.key {
                 "release_command" => {
-                    "`deploy.release_command` runs before each release; until the manifest has jobs before a release, \
-                     run it by hand before traffic moves"
-                        .to_owned()
+                    let main = self
+                        .draft
+                        .app
+                        .services
+                        .first()
+                        .map(|service| service.name.clone())
+                        .unwrap_or_default();
+                    let place = Place { file: &self.file.path, line: entry.line };
+                    let line = entry.node.text().unwrap_or_default();
+                    self.draft.before_release(place, "release", &main, line);
+                    continue;
                 }
-                "strategy" => "`deploy.strategy`: a release moves the traffic once the new revision is ready".to_owned(),
+                "strategy" => {
+                    "`deploy.strategy`: a release moves the traffic once the new revision is ready".to_owned()
+                }
                 key => format!("`deploy.{}` has no counterpart", short(key)),
             };
             self.remark(entry.line, text);

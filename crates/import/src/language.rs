@@ -13,10 +13,31 @@ pub(crate) fn has_host(host: &str) -> bool {
 }
 
 /// What a service may ask of a resource when all that is known is that it uses it: to work with it, not to own it.
-pub(crate) fn access(kind: &str) -> Option<&'static str> {
-    let kind = resource::of(kind)?;
-    let words: Vec<&str> = kind.access.iter().map(|(access, _)| access.as_str()).collect();
-    ["write", "call", "send", "connect", "read"].into_iter().find(|word| words.contains(word))
+/// Empty when there is nothing to ask.
+pub(crate) fn access(kind: &str) -> Vec<String> {
+    let words: Vec<&str> = resource::of(kind)
+        .map(|kind| kind.access.iter().map(|(access, _)| access.as_str()).collect())
+        .unwrap_or_default();
+    // A queue's messages go both ways, and which one is not told.
+    if words.contains(&"send") && words.contains(&"receive") && kind == "service-bus" {
+        return vec!["send".to_owned(), "receive".to_owned()];
+    }
+    ["write", "call", "read"]
+        .into_iter()
+        .find(|word| words.contains(word))
+        .map(str::to_owned)
+        .into_iter()
+        .collect()
+}
+
+/// Whether a resource of this type says its port, and the port of what it took the place of.
+pub(crate) fn old_port(kind: &str) -> Option<&'static str> {
+    let has_port = resource::of(kind)?.attributes.iter().any(|(name, _)| *name == "port");
+    match kind {
+        "postgres" if has_port => Some("5432"),
+        "redis" if has_port => Some("6379"),
+        _ => None,
+    }
 }
 
 /// The attribute that is a resource's host name.

@@ -9,12 +9,14 @@
 //!
 //! In reading order:
 //! - [`import`]: from files to the result; `format`: which format a file has; `draft`: what is gathered on the way
+//!   `accepted`: what the manifest's rules refuse is left out
 //! - one file per format: `azd`, `compose`, `fly`, `procfile`; `server` joins `systemd`, `nginx` and `crontab`
 //! - what formats share: `variables` (plain, secret, or the address of a neighbour), `secret` (what looks like one),
 //!   `image` (which service of Azure takes an image's place), `language` (what the manifest has a word for),
 //!   `size`, `command`, `dotenv`, `dockerfile`, `path`
 //! - `tree`, and `yaml` and `toml` that make one: values with their lines, bounded
 
+mod accepted;
 mod azd;
 mod command;
 mod compose;
@@ -104,7 +106,8 @@ pub fn import(format: Format, name: &str, files: &[File]) -> Result<Imported, Ve
             Format::Server => server::import(files, &mut draft),
         }
     }
-    let imported = draft.finish()?;
+    let mut imported = draft.finish()?;
+    accepted::accept(&mut imported);
     if landfall_manifest::write_new(&imported.app).len() > MANIFEST_MAX {
         let file = files.first().map_or_else(String::new, |file| file.path.clone());
         let message =

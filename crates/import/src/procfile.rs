@@ -41,30 +41,31 @@ pub(crate) fn import(files: &[File], draft: &mut Draft) {
             return;
         }
         let names = distinct_names(processes.iter().map(|(name, ..)| *name), "web");
-        for ((process, line, place), name) in processes.into_iter().zip(names) {
-            let Some(mut service) = service(draft, process, line, place, name) else { continue };
+        for ((process, line, place), name) in processes.iter().copied().zip(names) {
+            if process == "release" {
+                continue;
+            }
+            let mut service = service(draft, process, line, place, name);
             service.source = path::beside(&file.path, ".");
             let variables = variables::beside(files, &file.path, draft);
             variables::settle(draft, &mut service, variables, &Peers::new());
             draft.app.services.push(service);
         }
+        for (_, line, place) in processes.iter().filter(|(process, ..)| *process == "release") {
+            let main = draft
+                .app
+                .services
+                .iter()
+                .find(|service| service.port.is_some())
+                .or(draft.app.services.first());
+            let main = main.map(|service| service.name.clone()).unwrap_or_default();
+            draft.before_release(*place, "release", &main, line);
+        }
     }
 }
 
-/// One process as a service; `None` for one that is none.
-fn service(
-    draft: &mut Draft,
-    process: &str,
-    line: &str,
-    place: Place<'_>,
-    name: String,
-) -> Option<NewService> {
-    if process == "release" {
-        let text = "`release` runs before each release; until the manifest has jobs before a release, run it by hand \
-                    before traffic moves";
-        draft.remark(place, text);
-        return None;
-    }
+/// One process as a service.
+fn service(draft: &mut Draft, process: &str, line: &str, place: Place<'_>, name: String) -> NewService {
     let mut service =
         NewService { name, kind: format!("The Procfile's `{process}`"), ..NewService::default() };
     if process == "web" || line.contains("$PORT") || line.contains("${PORT") {
@@ -94,7 +95,7 @@ fn service(
             format!("the command of `{}` cannot be read: write its `command`", short(process)),
         ),
     }
-    Some(service)
+    service
 }
 
 fn is_name(text: &str) -> bool {

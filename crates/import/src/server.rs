@@ -130,6 +130,7 @@ impl Server<'_> {
                 running.service.ingress.public = None;
             }
             self.uses(running.at, &mut running.service);
+            self.before_release(running.at, &running.service.name);
             variables::settle(self.draft, &mut running.service, running.variables, &peers);
             self.draft.app.services.push(running.service);
         }
@@ -387,6 +388,24 @@ impl Server<'_> {
         }
     }
 
+    /// What runs before each start, migrations mostly, runs before each release.
+    fn before_release(&mut self, at: usize, service: &str) {
+        let unit = &self.units[at];
+        let (path, label) = (unit.path, short(unit.name));
+        let commands: Vec<(usize, String)> = unit
+            .all("ExecStartPre")
+            .into_iter()
+            .filter(|setting| !prepares_machine(&setting.value))
+            .map(|setting| (setting.line, systemd::without_signs(&setting.value).to_owned()))
+            .collect();
+        for (line, command) in commands {
+            let place = Place { file: path, line };
+            self.draft.before_release(place, &name_of(&command), service, &command);
+            self.draft
+                .remark(place, format!("`{label}`: what ran before each start runs before each release"));
+        }
+    }
+
     /// What a unit waits for it uses.
     fn uses(&mut self, at: usize, service: &mut NewService) {
         let unit = &self.units[at];
@@ -396,8 +415,8 @@ impl Server<'_> {
                     continue;
                 };
                 let resource = self.draft.app.resources.iter().find(|resource| resource.kind == kind);
-                if let (Some(resource), Some(access)) = (resource, language::access(kind)) {
-                    service.uses.entry(resource.name.clone()).or_insert_with(|| access.to_owned());
+                if let Some(resource) = resource {
+                    variables::uses(service, &resource.name, kind);
                 }
             }
         }
@@ -771,6 +790,13 @@ fn name_of(command: &str) -> String {
     word.split('.').next().unwrap_or(word).to_owned()
 }
 
+/// Whether a command before the start makes the machine ready, instead of the application: folders, rights, waiting.
+fn prepares_machine(command: &str) -> bool {
+    let program = systemd::without_signs(command).split_whitespace().next().unwrap_or_default();
+    ["mkdir", "chown", "chmod", "rm", "test", "sleep", "install", "touch", "ln", "sh", "bash", "nginx"]
+        .contains(&path::name(program))
+}
+
 /// Settings of a unit that are neither read nor hold anyway, with their lines.
 fn other_settings(unit: &Unit<'_>, label: &str) -> Vec<(usize, String)> {
     const READ: &[&str] = &[
@@ -860,8 +886,9 @@ fn other_settings(unit: &Unit<'_>, label: &str) -> Vec<(usize, String)> {
                 walls += 1;
                 continue;
             }
+            "ExecStartPre" if !prepares_machine(&setting.value) => continue,
             "ExecStartPre" | "ExecStartPost" | "ExecCondition" => {
-                "what runs beside the start belongs into the image or before a release"
+                "what runs beside the start belongs into the image"
             }
             "ExecStop" | "ExecStopPost" => "Azure ends a replica with SIGTERM",
             "StateDirectory" | "CacheDirectory" | "LogsDirectory" => {

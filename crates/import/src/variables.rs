@@ -99,10 +99,8 @@ pub(crate) fn settle(draft: &mut Draft, service: &mut NewService, variables: Vec
             Some(Peer::Resource(resource, kind)) => Some((resource.clone(), *kind, host.name.to_owned())),
             _ => None,
         });
-        if let Some((resource, kind, _)) = &led_to
-            && let Some(access) = language::access(kind)
-        {
-            service.uses.entry(resource.clone()).or_insert_with(|| access.to_owned());
+        if let Some((resource, kind, _)) = &led_to {
+            uses(service, resource, kind);
         }
         // The address of a store that is left behind: its successor's will have a key in it.
         let left_behind = hosts.iter().find(|host| {
@@ -177,6 +175,34 @@ pub(crate) fn settle(draft: &mut Draft, service: &mut NewService, variables: Vec
             service.env.push((name, text));
         } else {
             draft.remark(place, format!("{label} is too long for a variable"));
+        }
+    }
+    ports_of_resources(service, peers);
+}
+
+/// Lets a service use a resource as one of its type is used.
+pub(crate) fn uses(service: &mut NewService, resource: &str, kind: &str) {
+    let access = language::access(kind);
+    if !access.is_empty() {
+        service.uses.entry(resource.to_owned()).or_insert(access);
+    }
+}
+
+/// `REDIS_PORT=6379` beside a host that became a resource: the new server has a port of its own.
+fn ports_of_resources(service: &mut NewService, peers: &Peers) {
+    let hosts: Vec<(String, &'static str)> = peers
+        .values()
+        .filter_map(|peer| match peer {
+            Peer::Resource(resource, kind) if service.uses.contains_key(resource) => {
+                Some((resource.clone(), *kind))
+            }
+            _ => None,
+        })
+        .collect();
+    for (name, value) in &mut service.env {
+        let of = hosts.iter().find(|(_, kind)| language::old_port(kind) == Some(value.as_str()));
+        if let (true, Some((resource, _))) = (name.ends_with("PORT"), of) {
+            *value = format!("${{resource.{resource}.port}}");
         }
     }
 }
@@ -376,7 +402,7 @@ mod tests {
         let secrets: Vec<String> =
             service.secrets.iter().map(|(name, secret)| format!("{name}={secret}")).collect();
         assert_eq!(secrets, ["S3=s3", "PASSWORD=password", "TOKEN=token"]);
-        assert_eq!(service.uses.get("files").map(String::as_str), Some("write"));
+        assert_eq!(service.uses.get("files").map(|access| access.join(" ")).as_deref(), Some("write"));
         let imported = draft.finish().expect("no problems");
         let remarks: Vec<String> = imported.remarks.iter().map(|r| r.to_string()).collect();
         assert_eq!(remarks.len(), 5, "{remarks:#?}");

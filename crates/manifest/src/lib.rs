@@ -80,4 +80,4 @@ pub use watch::{
     Alert, Availability, Comparison, Condition, Contact, Insights, Logs, Metric, Quantity, Sampling, Subject,
     Unit,
 };
-pub use write::{NewApp, NewIngress, NewProbes, NewResource, NewService, NewValue, write_new};
+pub use write::{NewApp, NewIngress, NewJob, NewProbes, NewResource, NewService, NewValue, write_new};

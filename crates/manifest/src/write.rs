@@ -17,6 +17,8 @@ pub struct NewApp {
     pub services: Vec<NewService>,
     /// What was found to be used.
     pub resources: Vec<NewResource>,
+    /// What runs before each release, in order.
+    pub before: Vec<NewJob>,
     /// What was seen and could not be carried over, a sentence each; written as comments.
     pub notes: Vec<String>,
 }
@@ -40,6 +42,8 @@ pub struct NewService {
     pub cpu: Option<Cpu>,
     /// Exactly one instance, for schedulers.
     pub singleton: bool,
+    /// The language and its version, for a host that brings its own: `python:3.12`.
+    pub runtime: Option<String>,
     /// When it runs, for a `container-job`: five fields of cron.
     pub schedule: Option<String>,
     /// Fewest and most replicas.
@@ -51,7 +55,7 @@ pub struct NewService {
     /// How it is reached.
     pub ingress: NewIngress,
     /// The resources it uses, each with its access.
-    pub uses: BTreeMap<String, String>,
+    pub uses: BTreeMap<String, Vec<String>>,
     /// Its variables, in the order they are written; `${…}` refers as in any manifest.
     pub env: Vec<(String, String)>,
     /// Variables whose values are secrets, each with the secret's name in the vault.
@@ -88,6 +92,17 @@ pub struct NewIngress {
     pub affinity: bool,
 }
 
+/// A job that was found to run before each release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewJob {
+    /// What it is called.
+    pub name: String,
+    /// The service whose image, identity and variables it has: its final name.
+    pub service: String,
+    /// The command.
+    pub command: Vec<String>,
+}
+
 /// One resource that was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewResource {
@@ -112,8 +127,8 @@ pub enum NewValue {
     Boolean(bool),
     /// A list of texts.
     List(Vec<String>),
-    /// A list of tables, each with its fields.
-    Tables(Vec<Vec<(String, NewValue)>>),
+    /// A table of named tables, each with its fields.
+    Named(Vec<(String, Vec<(String, NewValue)>)>),
 }
 
 /// The region when none is known.
@@ -151,9 +166,16 @@ pub fn write_new(app: &NewApp) -> String {
     for (resource, name) in app.resources.iter().zip(&resources) {
         out.push('\n');
         comment(&mut out, &resource.comment);
-        let mut lines = vec![("type".to_owned(), quoted(&resource.kind))];
-        lines.extend(resource.fields.iter().map(|(key, value)| (bare(key), value.toml())));
-        write_table(&mut out, &format!("resource.{}", bare(name)), &lines);
+        write_resource(&mut out, name, resource);
+    }
+    for job in &app.before {
+        out.push('\n');
+        let lines = [
+            ("name".to_owned(), quoted(&job.name)),
+            ("service".to_owned(), quoted(&job.service)),
+            ("command".to_owned(), list(&job.command)),
+        ];
+        write_table(&mut out, "[release.before]", &lines);
     }
     if !app.notes.is_empty() {
         out.push_str("\n# Not carried over:\n");
@@ -231,6 +253,9 @@ pub mod fits {
 /// Longest value of a variable that is written; a longer one is a file in disguise.
 const VALUE_MAX: usize = 10_000;
 
+/// The hosts whose replicas have a size of their own.
+const CONTAINERS: &[&str] = &["container-apps", "container-job", "kubernetes"];
+
 fn write_service(out: &mut String, name: &str, service: &NewService) {
     let listens = service.port.is_some_and(|port| port > 0);
     let host = service.host.as_deref().unwrap_or("container-apps");
@@ -244,15 +269,21 @@ fn write_service(out: &mut String, name: &str, service: &NewService) {
     if let Some(port) = service.port.filter(|port| *port > 0) {
         line("port", port.to_string());
     }
+    if let Some(runtime) = service.runtime.as_ref().filter(|_| host == "app-service") {
+        line("runtime", quoted(runtime));
+    }
     if let Some(schedule) = &service.schedule {
         line("schedule", quoted(schedule));
     }
     let command =
         service.command.as_ref().filter(|words| words.first().is_some_and(|word| !word.trim().is_empty()));
-    if let Some(words) = command {
-        line("command", list(words));
+    match command {
+        // App Service's command is a shell's line.
+        Some(words) if host == "app-service" => line("startup", quoted(&shell_line(words))),
+        Some(words) if host != "static-web-app" => line("command", list(words)),
+        _ => {}
     }
-    if let Some(cpu) = service.cpu.filter(|cpu| cpu.is_offered()) {
+    if let Some(cpu) = service.cpu.filter(|cpu| cpu.is_offered() && CONTAINERS.contains(&host)) {
         line("cpu", cpu.to_string());
     }
     if service.singleton {
@@ -269,7 +300,7 @@ fn write_service(out: &mut String, name: &str, service: &NewService) {
         }
     }
     let uses: Vec<(String, String)> =
-        service.uses.iter().map(|(name, access)| (name.clone(), quoted(access))).collect();
+        service.uses.iter().map(|(name, access)| (name.clone(), accesses(access))).collect();
     if !uses.is_empty() {
         line("uses", inline(&uses));
     }
@@ -307,7 +338,7 @@ fn write_service(out: &mut String, name: &str, service: &NewService) {
         }
     }
     write_table(out, &format!("service.{}", bare(name)), &lines);
-    if !listens && service.schedule.is_none() {
+    if !listens && host == "container-apps" {
         out.push_str("# Without a `port` nothing reaches it: a worker.\n");
     }
     write_variables(out, service);
@@ -315,6 +346,31 @@ fn write_service(out: &mut String, name: &str, service: &NewService) {
         out.push('\n');
         let lines: Vec<_> = entries.into_iter().map(|(name, value)| (bare(&name), value)).collect();
         write_table(out, &format!("service.{}.{key}", bare(name)), &lines);
+    }
+}
+
+fn write_resource(out: &mut String, name: &str, resource: &NewResource) {
+    let path = format!("resource.{}", bare(name));
+    let mut lines = vec![("type".to_owned(), quoted(&resource.kind))];
+    let mut below = Vec::new();
+    for (key, value) in &resource.fields {
+        match value {
+            // Tables that say something have lines of their own.
+            NewValue::Named(tables) if tables.iter().any(|(_, fields)| !fields.is_empty()) => {
+                below.extend(
+                    tables
+                        .iter()
+                        .map(|(name, fields)| (format!("{path}.{}.{}", bare(key), bare(name)), fields)),
+                );
+            }
+            value => lines.push((bare(key), value.toml())),
+        }
+    }
+    write_table(out, &path, &lines);
+    for (path, fields) in below {
+        out.push('\n');
+        let lines: Vec<_> = fields.iter().map(|(key, value)| (bare(key), value.toml())).collect();
+        write_table(out, &path, &lines);
     }
 }
 
@@ -396,16 +452,38 @@ impl NewValue {
             NewValue::Integer(number) => number.to_string(),
             NewValue::Boolean(yes) => yes.to_string(),
             NewValue::List(texts) => list(texts),
-            NewValue::Tables(tables) => {
-                let tables: Vec<String> = tables
+            NewValue::Named(tables) => {
+                let tables: Vec<(String, String)> = tables
                     .iter()
-                    .map(|table| {
-                        inline(&table.iter().map(|(k, v)| (k.clone(), v.toml())).collect::<Vec<_>>())
+                    .map(|(name, fields)| {
+                        let fields: Vec<_> =
+                            fields.iter().map(|(key, value)| (key.clone(), value.toml())).collect();
+                        (name.clone(), inline(&fields))
                     })
                     .collect();
-                format!("[{}]", tables.join(", "))
+                inline(&tables)
             }
         }
+    }
+}
+
+/// Words as a shell takes them apart again.
+fn shell_line(words: &[String]) -> String {
+    let is_plain = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c))
+    };
+    let word = |word: &String| match is_plain(word) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    words.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// One access, or a list of them.
+fn accesses(words: &[String]) -> String {
+    match words {
+        [word] => quoted(word),
+        words => list(words),
     }
 }
 
