@@ -104,6 +104,7 @@ fn without_field(service: &mut NewService, key: &str) -> bool {
         "image" => service.image = None,
         "source" => empty.source.clone_into(&mut service.source),
         "command" | "startup" => service.command = None,
+        "args" => service.args = None,
         "runtime" => service.runtime = None,
         "schedule" => service.schedule = None,
         "cpu" => service.cpu = None,

@@ -328,7 +328,8 @@ impl Project<'_> {
             .services
             .iter()
             .find(|main| main.image == service.image && main.source == service.source);
-        let text = match (main.map(|main| main.name.clone()), service.command.take()) {
+        let text = match (main.map(|main| main.name.clone()), service.command.take().or(service.args.take()))
+        {
             (Some(main), Some(command)) => {
                 self.draft.app.before.push(NewJob {
                     name: service.name.clone(),
@@ -523,7 +524,9 @@ impl Project<'_> {
     fn command(&mut self, key: &str, node: &Node, service: &mut NewService) {
         let key = short(key);
         let entrypoint = node.get("entrypoint");
-        let Some(place) = entrypoint.or_else(|| node.get("command")).cloned() else { return };
+        if entrypoint.is_none() && node.get("command").is_none() {
+            return;
+        }
         let mut words = Vec::new();
         for part in [entrypoint, node.get("command")].into_iter().flatten() {
             let filled: Vec<Filled> = part.items().iter().filter_map(|item| self.filled(item)).collect();
@@ -558,18 +561,10 @@ impl Project<'_> {
         if words.first().is_none_or(|word| word.trim().is_empty()) {
             return;
         }
+        // Compose's command is what the image's own entry point is given.
         if service.image.is_some() && entrypoint.is_none() {
-            if words[0].starts_with('-') {
-                let text = format!(
-                    "the command of `{key}` is options for its image's program: name the program in `command` too"
-                );
-                self.remark(&place, text);
-                return;
-            }
-            let text = format!(
-                "`command` of `{key}` starts without its image's own entry point, which Compose would have run"
-            );
-            self.remark(&place, text);
+            service.args = Some(words);
+            return;
         }
         service.command = Some(words);
     }

@@ -1,6 +1,6 @@
 //! What the manifest has a word for.
 
-use landfall_manifest::{Host, resource};
+use landfall_manifest::{host, resource};
 
 /// Whether the manifest has this type of resource.
 pub(crate) fn has_type(kind: &str) -> bool {
@@ -8,8 +8,8 @@ pub(crate) fn has_type(kind: &str) -> bool {
 }
 
 /// Whether the manifest has this host.
-pub(crate) fn has_host(host: &str) -> bool {
-    Host::from_word(host).is_some()
+pub(crate) fn has_host(name: &str) -> bool {
+    host::of(name).is_some()
 }
 
 /// What a service may ask of a resource when all that is known is that it uses it: to work with it, not to own it.

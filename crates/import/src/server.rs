@@ -101,7 +101,9 @@ impl Server<'_> {
 
     fn read(&mut self) {
         let (running, jobs) = self.sorted();
-        let folders = self.folders(&running);
+        let of_jobs: Vec<usize> = jobs.iter().map(|(at, _)| *at).collect();
+        let mut folders = self.folders(&[running.clone(), of_jobs].concat());
+        let job_folders = folders.split_off(running.len());
         let names = distinct_names(running.iter().map(|at| self.units[*at].name), "web");
         let mut services: Vec<Running> = Vec::new();
         for ((at, name), folder) in running.into_iter().zip(names).zip(folders) {
@@ -134,7 +136,7 @@ impl Server<'_> {
             variables::settle(self.draft, &mut running.service, running.variables, &peers);
             self.draft.app.services.push(running.service);
         }
-        self.jobs(&jobs, &peers);
+        self.jobs(&jobs, &job_folders, &peers);
         for file in self.files.iter().filter(|file| Format::is_variables(&file.path) && !is_unit(&file.path))
         {
             if !self.used.contains(&file.path) {
@@ -305,15 +307,8 @@ impl Server<'_> {
                 }
             }
         }
-        // Many programs read a `.env` of their folder by themselves.
-        if wanted.is_empty()
-            && let Some(file) = files
-                .iter()
-                .filter(|file| path::name(&file.path) == ".env")
-                .min_by_key(|file| file.path.len())
-        {
-            self.used.insert(file.path.clone());
-            found.extend(variables::of_file(file, self.draft));
+        if wanted.is_empty() {
+            found.extend(self.own_variables());
         }
         found.extend(environment.iter().map(|(name, value, line)| Variable {
             name: name.clone(),
@@ -324,6 +319,14 @@ impl Server<'_> {
         }));
         found.retain(|variable| !["PATH", "PYTHONPATH", "VIRTUAL_ENV", "HOME"].contains(&&*variable.name));
         found
+    }
+
+    /// The variables of a `.env`, which many programs read from their folder by themselves.
+    fn own_variables(&mut self) -> Vec<Variable> {
+        let files = self.files.iter().filter(|file| path::name(&file.path) == ".env");
+        let Some(file) = files.min_by_key(|file| file.path.len()) else { return Vec::new() };
+        self.used.insert(file.path.clone());
+        variables::of_file(file, self.draft)
     }
 
     /// Databases and the like on this machine, by who waits for them and by addresses.
@@ -565,9 +568,9 @@ impl Server<'_> {
     }
 
     /// Timers, units that end, and crontabs.
-    fn jobs(&mut self, jobs: &[(usize, Option<usize>)], peers: &Peers) {
+    fn jobs(&mut self, jobs: &[(usize, Option<usize>)], folders: &[String], peers: &Peers) {
         let mut found: Vec<Job> = Vec::new();
-        for (at, timer) in jobs {
+        for ((at, timer), source) in jobs.iter().zip(folders) {
             let unit = &self.units[*at];
             let label = short(unit.name);
             let mut schedule = None;
@@ -593,7 +596,8 @@ impl Server<'_> {
             let environment = unit.environment();
             let name = unit.name.to_owned();
             let variables = self.variables(*at, &environment);
-            found.push(Job { name, line, schedule, file: place.0, at: place.1, variables });
+            let source = source.clone();
+            found.push(Job { name, line, schedule, source, file: place.0, at: place.1, variables });
         }
         for file in self
             .files
@@ -623,6 +627,7 @@ impl Server<'_> {
                     );
                     continue;
                 };
+                let mut all = self.own_variables();
                 let variables = read.variables.iter().filter(|(name, ..)| !own.contains(&&**name));
                 let variables = variables.map(|(name, value, line)| Variable {
                     name: name.clone(),
@@ -631,13 +636,15 @@ impl Server<'_> {
                     file: file.path.clone(),
                     line: *line,
                 });
+                all.extend(variables);
                 found.push(Job {
                     name: name_of(&job.command),
                     line: job.command,
                     schedule: Some(schedule),
+                    source: ".".to_owned(),
                     file: file.path.clone(),
                     at: job.line,
-                    variables: variables.collect(),
+                    variables: all,
                 });
             }
         }
@@ -650,7 +657,7 @@ impl Server<'_> {
     }
 
     fn job(&mut self, job: Job, name: String, peers: &Peers) {
-        let Job { line, schedule, file, at, variables, .. } = job;
+        let Job { line, schedule, source, file, at, variables, .. } = job;
         let place = Place { file: &file, line: at };
         let Some(schedule) = schedule.filter(|_| language::has_host("container-job")) else {
             let text = match language::has_host("container-job") {
@@ -667,7 +674,7 @@ impl Server<'_> {
         let mut service = NewService {
             kind: format!("Ran on the machine's schedule ({})", path::name(&file)),
             host: Some("container-job".to_owned()),
-            source: ".".to_owned(),
+            source: if fits::source(&source) { source } else { ".".to_owned() },
             schedule: Some(schedule),
             ..NewService::default()
         };
@@ -713,6 +720,7 @@ struct Job {
     line: String,
     /// `None` when nothing here says when.
     schedule: Option<String>,
+    source: String,
     file: String,
     at: usize,
     variables: Vec<Variable>,

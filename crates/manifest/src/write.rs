@@ -38,6 +38,8 @@ pub struct NewService {
     pub port: Option<u16>,
     /// What starts it, when the builder's own choice is not wanted.
     pub command: Option<Vec<String>>,
+    /// What its program is given, when only that differs from what the image starts by itself.
+    pub args: Option<Vec<String>>,
     /// vCPUs of one replica; the memory follows from it.
     pub cpu: Option<Cpu>,
     /// Exactly one instance, for schedulers.
@@ -282,6 +284,10 @@ fn write_service(out: &mut String, name: &str, service: &NewService) {
         Some(words) if host == "app-service" => line("startup", quoted(&shell_line(words))),
         Some(words) if host != "static-web-app" => line("command", list(words)),
         _ => {}
+    }
+    if let Some(words) = service.args.as_ref().filter(|words| !words.is_empty() && CONTAINERS.contains(&host))
+    {
+        line("args", list(words));
     }
     if let Some(cpu) = service.cpu.filter(|cpu| cpu.is_offered() && CONTAINERS.contains(&host)) {
         line("cpu", cpu.to_string());
