@@ -13,6 +13,7 @@ pub const ALL: &[&Code] = &[
     ABBREVIATION,
     NO_ROOM,
     NO_STATE,
+    ALERT,
 ];
 
 /// The code of that number, whatever its case.
@@ -81,6 +82,13 @@ pub const NO_STATE: &Code = &Code {
     id: "LF1509",
     title: "a store that Dapr cannot use",
     page: "`dapr.state` names a resource in which Dapr keeps a service's state. Dapr needs its host and port, which a resource of type `redis` has.",
+};
+
+/// An alert that nothing can ring.
+pub const ALERT: &Code = &Code {
+    id: "LF1510",
+    title: "an alert that nothing can ring",
+    page: "Metrics are looked at over 1, 5, 15 or 30 minutes, 1, 6 or 12 hours or a day; logs over 1 minute to 2 days, and at most six times in a row. What services report of themselves takes an Application Insights (`insights.enabled`), what a vault notes takes its log (`insights.logs`), and availability takes tests from outside (`insights.availability`).",
 };
 
 #[cfg(test)]

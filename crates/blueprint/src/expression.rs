@@ -43,6 +43,13 @@ pub enum Expression {
         /// The secret's name in the vault.
         secret: String,
     },
+    /// The value of a secret, read when it is sent, for what cannot be given an address of it. Secret.
+    SecretValue {
+        /// The vault that keeps it.
+        vault: Address,
+        /// The secret's name in the vault.
+        secret: String,
+    },
     /// The suffix of the revision that this template makes; see `landfall_plan::revision`.
     RevisionSuffix {
         /// The service's name in the manifest.
@@ -93,7 +100,7 @@ impl Expression {
     /// Whether the value is a secret: it may be sent, never shown, logged or kept.
     pub fn is_secret(&self) -> bool {
         match self {
-            Expression::ListKeys { .. } => true,
+            Expression::ListKeys { .. } | Expression::SecretValue { .. } => true,
             Expression::Concat { of } => of.iter().any(Body::is_secret),
             _ => false,
         }
@@ -105,7 +112,7 @@ impl Expression {
             Expression::Id { of } | Expression::Property { of, .. } | Expression::ListKeys { of, .. } => {
                 found.push(of);
             }
-            Expression::SecretUri { vault, .. } => found.push(vault),
+            Expression::SecretUri { vault, .. } | Expression::SecretValue { vault, .. } => found.push(vault),
             Expression::Concat { of } => of.iter().for_each(|piece| piece.addresses(found)),
             Expression::Image { .. } | Expression::RevisionSuffix { .. } | Expression::Tenant => {}
         }

@@ -48,6 +48,16 @@ const fn rule(abbreviation: &'static str, min: usize, max: usize, alphabet: Alph
 pub const RESOURCE_GROUP: Rule = rule("rg", 1, 90, Alphabet::Hyphens, false);
 /// A Log Analytics workspace.
 pub const WORKSPACE: Rule = rule("log", 4, 63, Alphabet::Hyphens, false);
+/// An Application Insights component.
+pub const INSIGHTS: Rule = rule("appi", 1, 255, Alphabet::Hyphens, false);
+/// An action group.
+pub const ACTION_GROUP: Rule = rule("ag", 1, 260, Alphabet::Hyphens, false);
+/// An alert, by metric or by query.
+pub const ALERT: Rule = rule("alert", 1, 255, Alphabet::Hyphens, false);
+/// A test from outside. Its name is also its id among the monitors of a component.
+pub const WEBTEST: Rule = rule("webtest", 1, 64, Alphabet::Hyphens, false);
+/// A budget.
+pub const BUDGET: Rule = rule("budget", 1, 63, Alphabet::Hyphens, false);
 /// A user-assigned identity.
 pub const IDENTITY: Rule = rule("id", 3, 128, Alphabet::Hyphens, false);
 /// A container registry.
@@ -81,6 +91,11 @@ pub const CLUSTER: Rule = rule("aks", 1, 54, Alphabet::Hyphens, false);
 pub const RULES: &[&Rule] = &[
     &RESOURCE_GROUP,
     &WORKSPACE,
+    &INSIGHTS,
+    &ACTION_GROUP,
+    &ALERT,
+    &WEBTEST,
+    &BUDGET,
     &IDENTITY,
     &REGISTRY,
     &VAULT,

@@ -86,6 +86,9 @@ pub const NETWORK_CONTRIBUTOR: Role = role("Network Contributor", "4d97b98b-1d4f
 /// Assign an identity to a resource.
 pub const IDENTITY_OPERATOR: Role =
     role("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830", "");
+/// Send telemetry.
+pub const METRICS_PUBLISHER: Role =
+    Role { name: "Monitoring Metrics Publisher", id: "3913510d-42f4-4e42-8a64-420c390055eb", part: "" };
 
 /// The namespace of our role assignments' names. Fixed forever: another one would assign every role twice.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c61_6e64_6661_6c6c_2d72_6f6c_652d_6173);

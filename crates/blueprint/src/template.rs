@@ -88,6 +88,10 @@ pub fn function(blueprint: &Blueprint, expression: &Expression) -> String {
             let id = id_function(&vault.scope, &format!("{}/secrets", services::vault::TYPE), &name);
             format!("reference({id}, '{}').secretUriWithVersion", vault.api_version)
         }
+        // A template cannot read a secret's value; whoever deploys one gives it as a secure parameter.
+        Expression::SecretValue { secret, .. } => {
+            format!("parameters({})", quoted(&format!("secret-{secret}")))
+        }
         Expression::Tenant => "subscription().tenantId".to_owned(),
         Expression::Concat { of } => {
             let pieces: Vec<String> = of.iter().map(|piece| argument(blueprint, piece)).collect();

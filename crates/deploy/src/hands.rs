@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use landfall_azure::{Begun, Followed, Method, Progress, Push, Registration, Tracking};
-use landfall_blueprint::{Address, Expression};
+use landfall_blueprint::{Address, Body, Expression};
 use landfall_build::{Image, Spec};
 use landfall_engine::{Class, Context, Failure, Hands, Operation, Step};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -223,7 +224,7 @@ impl AzureHands {
         let Work::Put { id, resource_type, api_version, body, latest_revision, keys_of, .. } = work else {
             return Err(Failure::fatal("not a write"));
         };
-        let keys = self.keys(keys_of).await?;
+        let keys = self.keys(body, keys_of).await?;
         let lookup = |expression: &Expression| self.value(expression, &keys, context);
         let sent =
             landfall_plan::revision::finish(body, latest_revision.as_deref(), &lookup).map_err(|error| {
@@ -244,10 +245,15 @@ impl AzureHands {
     /// Keys are read at the moment they are sent and kept nowhere.
     async fn keys(
         &self,
+        body: &Body,
         keys_of: &BTreeMap<Address, (String, String)>,
     ) -> Result<BTreeMap<Address, Value>, Failure> {
         let mut keys = BTreeMap::new();
         for (address, (id, api_version)) in keys_of {
+            if let Some((_, name)) = id.split_once("/Microsoft.KeyVault/vaults/") {
+                keys.insert(address.clone(), self.secret_values(body, address, name).await?);
+                continue;
+            }
             // A workspace's keys have a name of their own.
             let action =
                 if id.contains("/Microsoft.OperationalInsights/") { "sharedKeys" } else { "listKeys" };
@@ -256,6 +262,27 @@ impl AzureHands {
             keys.insert(address.clone(), answer);
         }
         Ok(keys)
+    }
+
+    /// The secrets of a vault that a body has the values of, by name.
+    async fn secret_values(&self, body: &Body, of: &Address, name: &str) -> Result<Value, Failure> {
+        let mut expressions = Vec::new();
+        body.expressions(&mut expressions);
+        let vault = self.target.vault(name).map_err(|error| Failure::fatal(error.to_string()))?;
+        let mut values = serde_json::Map::new();
+        for expression in expressions {
+            let Expression::SecretValue { vault: there, secret } = expression else { continue };
+            if there != of {
+                continue;
+            }
+            let Some((_, value)) = vault.get(secret, None).await.map_err(failure)? else {
+                return Err(Failure::fatal(format!("the vault {name} has no secret `{secret}`")).with_help(
+                    format!("set it with `landfall secrets set {secret}` and go on with `landfall resume`"),
+                ));
+            };
+            values.insert(secret.clone(), value.expose_secret().into());
+        }
+        Ok(values.into())
     }
 
     fn value(
@@ -270,6 +297,7 @@ impl AzureHands {
                 at(&output["resource"], path).cloned()
             }
             Expression::ListKeys { of, path } => at(keys.get(of)?, path).cloned(),
+            Expression::SecretValue { vault, secret } => keys.get(vault)?.get(secret).cloned(),
             Expression::Image { service } => {
                 context.output(&image_key(service)).map(|output| output["image"].clone())
             }

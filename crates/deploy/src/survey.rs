@@ -334,7 +334,7 @@ async fn secrets(
 fn collect_secrets(expressions: &[&Expression], wanted: &mut BTreeSet<(Address, String)>) {
     for expression in expressions {
         match expression {
-            Expression::SecretUri { vault, secret } => {
+            Expression::SecretUri { vault, secret } | Expression::SecretValue { vault, secret } => {
                 wanted.insert((vault.clone(), secret.clone()));
             }
             Expression::Concat { of } => {

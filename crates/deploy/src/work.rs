@@ -278,6 +278,11 @@ fn collect_keys(
                     keys_of.insert(of.clone(), (resource.id(), resource.api_version.to_owned()));
                 }
             }
+            Expression::SecretValue { vault, .. } => {
+                if let Some(resource) = survey.blueprint.get(vault) {
+                    keys_of.insert(vault.clone(), (resource.id(), resource.api_version.to_owned()));
+                }
+            }
             Expression::Concat { of } => {
                 let mut inner = Vec::new();
                 of.iter().for_each(|piece| piece.expressions(&mut inner));

@@ -208,6 +208,7 @@ impl View<'_> {
             Expression::Tenant => self.live.tenant.as_ref().map(|tenant| tenant.as_str().into()),
             Expression::Property { .. }
             | Expression::ListKeys { .. }
+            | Expression::SecretValue { .. }
             | Expression::RevisionSuffix { .. }
             | Expression::Concat { .. } => None,
         }
@@ -223,7 +224,8 @@ impl View<'_> {
                 Body::Expression(expression) => self.settled(expression),
                 _ => true,
             }),
-            Expression::Tenant => true,
+            // Nothing that Azure shows tells it; it is read anew whenever the resource is written for another reason.
+            Expression::Tenant | Expression::SecretValue { .. } => true,
             // An image that the registry does not have yet is another one than any that runs.
             Expression::Image { .. } | Expression::SecretUri { .. } | Expression::RevisionSuffix { .. } => {
                 false
@@ -235,13 +237,20 @@ impl View<'_> {
         let mut expressions = Vec::new();
         body.expressions(&mut expressions);
         for expression in expressions {
-            if let Expression::SecretUri { vault, secret } = expression {
-                missing.insert(MissingSecret {
-                    address: resource.address.clone(),
-                    vault: vault.clone(),
-                    secret: secret.clone(),
-                });
-            }
+            let (vault, secret) = match expression {
+                Expression::SecretUri { vault, secret } => (vault, secret),
+                Expression::SecretValue { vault, secret }
+                    if !self.live.secrets.contains_key(&(vault.clone(), secret.clone())) =>
+                {
+                    (vault, secret)
+                }
+                _ => continue,
+            };
+            missing.insert(MissingSecret {
+                address: resource.address.clone(),
+                vault: vault.clone(),
+                secret: secret.clone(),
+            });
         }
     }
 }

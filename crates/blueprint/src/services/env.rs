@@ -6,7 +6,7 @@ use landfall_manifest::{ContainerApps, Host, Piece, Reference, Service, Template
 use crate::body::{Body, Object};
 use crate::codes;
 use crate::expression::{self, Expression};
-use crate::services::{Draft, dapr_component, host, identity};
+use crate::services::{Draft, dapr_component, host, identity, insights};
 
 /// The plain variables: first what Landfall sets, then the user's, which win. Those whose values are secrets are for
 /// the host to refer to, and not among them.
@@ -20,6 +20,9 @@ pub(super) fn plain(draft: &mut Draft<'_>, name: &str, service: &Service) -> Obj
         &service.host
     {
         values.insert("DAPR_STATE_STORE", dapr_component::store(name, resource));
+    }
+    for (variable, value) in insights::variables(draft, name).iter() {
+        values.insert(variable, value.clone());
     }
     for resource in service.uses.keys() {
         for (variable, value) in connection(draft, resource) {

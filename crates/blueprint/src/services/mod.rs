@@ -3,23 +3,31 @@
 //! To add a service: write its file with an `add(&mut Draft)` that pushes its resources, and give it a line in
 //! [`SERVICES`], after what its resources depend on.
 
+pub mod action_group;
+pub mod alert;
 pub mod app_service;
+pub mod budget;
 pub mod container_app;
 pub mod container_environment;
 pub mod container_job;
 pub mod dapr_component;
+pub mod diagnostic;
 mod env;
 pub mod grant;
 pub mod host;
 pub mod identity;
+pub mod insights;
 pub mod kubernetes;
 pub mod network;
 pub mod registry;
 pub mod resource_group;
 pub mod role_assignment;
+mod signal;
 pub mod static_web_app;
 pub mod storage;
 pub mod vault;
+pub mod webtest;
+pub mod workbook;
 pub mod workspace;
 
 use landfall_manifest::{Access, Accesses, App, Code, ResourceKind, Service, Source};
@@ -38,6 +46,7 @@ pub type Add = fn(&mut Draft<'_>);
 pub const SERVICES: &[Add] = &[
     resource_group::add,
     workspace::add,
+    insights::add,
     network::add,
     identity::add,
     registry::add,
@@ -53,6 +62,12 @@ pub const SERVICES: &[Add] = &[
     app_service::add,
     kubernetes::add,
     static_web_app::link,
+    diagnostic::add,
+    action_group::add,
+    webtest::add,
+    alert::add,
+    workbook::add,
+    budget::add,
 ];
 
 /// What the services of an application ask of a type of resource.

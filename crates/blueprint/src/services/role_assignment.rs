@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::body::object;
 use crate::resource::{ROLE_ASSIGNMENT, Resource};
 use crate::role::{self, Role, assignment_name, definition_id};
-use crate::services::{Draft, host, identity, offer};
+use crate::services::{Draft, host, identity, insights, offer};
 
 /// The address of the role by which a service uses a resource: `web.store` for a declared one, `web.registry`
 /// for the one that nobody declared, since there may be an undeclared vault as well.
@@ -55,6 +55,10 @@ pub fn of_service(draft: &Draft<'_>, name: &str, service: &Service) -> Vec<Grant
     }
     if service.has_secrets() {
         grant(&mut granted, draft.vault.clone(), &role::SECRETS_USER, format!("service.{name}.secrets"));
+    }
+    if draft.app.insights.enabled {
+        let from = "insights.enabled".to_owned();
+        grant(&mut granted, insights::address(), &role::METRICS_PUBLISHER, from);
     }
     for (resource, accesses) in &service.uses {
         let Some(declared) = draft.app.resources.get(resource) else { continue };

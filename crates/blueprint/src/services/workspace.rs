@@ -1,7 +1,5 @@
 //! Log Analytics: where the applications' output goes.
 
-use landfall_manifest::Tier;
-
 use crate::address::Address;
 use crate::body::object;
 use crate::name;
@@ -22,19 +20,10 @@ pub(super) fn add(draft: &mut Draft<'_>) {
     );
     let properties = object([
         ("sku", object([("name", "PerGB2018".into())])),
-        ("retentionInDays", retention_days(draft.app.tier).into()),
+        ("retentionInDays", draft.app.insights.retention.0.into()),
         // Whoever may read a resource may read its logs, and no more.
         ("features", object([("enableLogAccessUsingOnlyResourcePermissions", true.into())])),
     ]);
     set(&mut workspace, "properties", properties);
     draft.push(workspace);
-}
-
-/// 30 days are included in the price of ingestion; production keeps a quarter, so that an incident can be
-/// compared with the one before.
-fn retention_days(tier: Tier) -> u32 {
-    match tier {
-        Tier::Dev | Tier::Staging => 30,
-        Tier::Prod => 90,
-    }
 }

@@ -31,6 +31,8 @@ pub struct Condition {
     pub value: Quantity,
     /// The time that one look covers.
     pub over: Option<Duration>,
+    /// Whether what happens within that time is added up: `in`, and always so for what is counted.
+    pub sum: bool,
     /// The time for which it has to be so.
     pub lasting: Option<Duration>,
 }
@@ -186,8 +188,9 @@ impl<'t> Reader<'t> {
         let name = self.name(metric, word, span);
         let comparison = self.comparison()?;
         let value = self.value(metric)?;
-        let (over, lasting) = self.windows()?;
-        Some(Condition { metric: metric?, name: name?, comparison, value, over, lasting })
+        let (over, within, lasting) = self.windows()?;
+        let sum = within || metric.is_some_and(|metric| metric.nature() == Nature::Count);
+        Some(Condition { metric: metric?, name: name?, comparison, value, over, sum, lasting })
     }
 
     fn no_metric(&mut self, word: &str, span: Range<usize>) {
@@ -314,12 +317,12 @@ impl<'t> Reader<'t> {
         Some(quantity)
     }
 
-    fn windows(&mut self) -> Option<(Option<Duration>, Option<Duration>)> {
-        let (mut over, mut lasting) = (None, None);
+    fn windows(&mut self) -> Option<(Option<Duration>, bool, Option<Duration>)> {
+        let (mut over, mut within, mut lasting) = (None, false, None);
         loop {
             let (word, span) = self.take(|c| !c.is_whitespace());
             let place = match word {
-                "" => return Some((over, lasting)),
+                "" => return Some((over, within, lasting)),
                 "over" | "in" | "within" => &mut over,
                 "for" => &mut lasting,
                 word => {
@@ -337,6 +340,7 @@ impl<'t> Reader<'t> {
                 self.fault(span, format!("`{word}` stands here twice"), "keep one of them");
                 return None;
             }
+            within |= matches!(word, "in" | "within");
             let (time, time_span) = self.take(|c| !c.is_whitespace());
             let at = if time.is_empty() { span } else { time_span };
             match Duration::parse(time) {
@@ -419,7 +423,7 @@ impl fmt::Display for Condition {
         }
         write!(f, " {} {}", self.comparison.as_str(), self.value)?;
         if let Some(over) = self.over {
-            let word = if self.metric.nature() == Nature::Count { "in" } else { "over" };
+            let word = if self.sum { "in" } else { "over" };
             write!(f, " {word} {over}")?;
         }
         match self.lasting {
@@ -460,10 +464,11 @@ mod tests {
             prop::sample::select(UNITS.to_vec()),
             prop::option::of(1..60u64),
             prop::option::of(1..20u64),
+            any::<bool>(),
         );
         parts.prop_filter_map(
             "what the metric takes",
-            |(metric, name, (_, comparison), thousandths, (_, unit), over, times)| {
+            |(metric, name, (_, comparison), thousandths, (_, unit), over, times, within)| {
                 let naming = metric.word().naming;
                 let name = name.filter(|_| naming != Naming::None);
                 if (naming == Naming::Required && name.is_none()) || !metric.nature().takes(unit) {
@@ -477,6 +482,7 @@ mod tests {
                     comparison,
                     value: Quantity { thousandths, unit },
                     over: over.map(minutes),
+                    sum: metric.nature() == Nature::Count || (over.is_some() && within),
                     lasting,
                 })
             },

@@ -121,6 +121,8 @@ pub(crate) struct Word {
 const RUNS: &[&str] = &["container-apps", "container-job", "app-service", "kubernetes"];
 /// Hosts whose processes answer requests.
 const ANSWERS: &[&str] = &["container-apps", "app-service", "kubernetes"];
+/// Hosts that say how much of their processor and memory is in use.
+const SIZED: &[&str] = &["container-apps", "app-service"];
 /// Hosts whose replicas can be counted.
 const REPLICATED: &[&str] = &["container-apps", "kubernetes"];
 const NONE: &[&str] = &[];
@@ -168,7 +170,7 @@ pub(crate) const WORDS: &[Word] = &[
         "requests_failed",
         Nature::Count,
         Naming::None,
-        requests(&["openai", "service-bus"]),
+        requests(&["service-bus"]),
         "requests answered with 5xx",
     ),
     word(
@@ -176,7 +178,7 @@ pub(crate) const WORDS: &[Word] = &[
         "latency",
         Nature::Time,
         Naming::None,
-        requests(&["openai", "storage", "vault"]),
+        requests(&["storage", "vault"]),
         "time to answer, on average",
     ),
     word(
@@ -256,7 +258,7 @@ pub(crate) const WORDS: &[Word] = &[
         "cpu",
         Nature::Share,
         Naming::None,
-        services(false, ANSWERS, &["postgres", "redis"]),
+        services(false, SIZED, &["postgres", "redis"]),
         "processor in use",
     ),
     word(
@@ -264,7 +266,7 @@ pub(crate) const WORDS: &[Word] = &[
         "memory",
         Nature::Share,
         Naming::None,
-        services(false, ANSWERS, &["postgres", "redis"]),
+        services(false, SIZED, &["postgres", "redis"]),
         "memory in use",
     ),
     word(
@@ -296,7 +298,7 @@ pub(crate) const WORDS: &[Word] = &[
         "availability",
         Nature::Share,
         Naming::None,
-        requests(&["vault", "storage", "cosmos"]),
+        requests(&["vault", "storage", "cosmos", "openai"]),
         "tests from outside that succeeded; of a resource, its own account of it",
     ),
     word(

@@ -14,5 +14,5 @@ pub(crate) mod standard;
 pub use alert::{Alert, Severity, Subject};
 pub use condition::{Comparison, Condition, Quantity, Unit};
 pub use contact::Contact;
-pub use insights::{Availability, Insights, Logs, Sampling};
+pub use insights::{Availability, Insights, Logs, PLACES, Sampling};
 pub use metric::{Metric, Nature};

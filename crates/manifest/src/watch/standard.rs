@@ -41,7 +41,7 @@ const RESOURCES: &[(&str, Usual)] = &[
     ("postgres", usual("storage > 85% for 15m", 2, "a full disk makes the server read-only")),
     ("redis", usual("memory > 80% for 15m", 2, "keys are evicted before their time")),
     ("service-bus", usual("dead_letters > 0 for 5m", 2, "a message that nobody could handle")),
-    ("openai", usual("requests_failed > 10 in 5m", 2, "the model does not answer")),
+    ("openai", usual("availability < 99% for 15m", 2, "the model does not answer")),
     ("vault", usual("secret_expiry < 30d", 2, "time left to make a new one")),
 ];
 

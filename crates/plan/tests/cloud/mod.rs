@@ -46,7 +46,7 @@ impl Cloud {
                         let image = format!("crx.azurecr.io/{service}@sha256:{:064}", 1);
                         self.images.entry(service.clone()).or_insert(image);
                     }
-                    Expression::SecretUri { vault, secret } => {
+                    Expression::SecretUri { vault, secret } | Expression::SecretValue { vault, secret } => {
                         let uri = format!("https://kv.vault.azure.net/secrets/{secret}/00000001");
                         self.secrets.entry((vault.clone(), secret.clone())).or_insert(uri);
                     }
@@ -94,6 +94,7 @@ impl Cloud {
             Expression::SecretUri { vault, secret } => {
                 self.secrets.get(&(vault.clone(), secret.clone())).map(|uri| json!(uri))
             }
+            Expression::SecretValue { .. } => Some(json!("https://alerts.example.com/a-secret")),
             Expression::Tenant => Some(json!(TENANT)),
             _ => None,
         }

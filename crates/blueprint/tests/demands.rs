@@ -1,0 +1,152 @@
+//! What the documents demand, and the property of the resource that shows it: a row for each demand.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test reads its manifests")]
+
+use landfall_blueprint::{blueprint, template};
+use serde_json::{Value, json};
+
+/// A demand and where it is met.
+struct Demand {
+    /// Its number in the list of demands.
+    id: &'static str,
+    /// The manifest, below this room's folder.
+    manifest: &'static str,
+    environment: &'static str,
+    /// The resource's address in the blueprint.
+    address: &'static str,
+    /// A JSON pointer into what `landfall blueprint --json` prints of it.
+    pointer: &'static str,
+    expected: Value,
+}
+
+const WATCHED: &str = "tests/apps/watched.toml";
+
+fn row(
+    id: &'static str,
+    manifest: &'static str,
+    environment: &'static str,
+    address: &'static str,
+    pointer: &'static str,
+    expected: Value,
+) -> Demand {
+    Demand { id, manifest, environment, address, pointer, expected }
+}
+
+/// All of them, sorted by number.
+fn demands() -> Vec<Demand> {
+    let group = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-call-tickets-prod-weu";
+    let prod = |id, address, pointer, expected| row(id, WATCHED, "prod", address, pointer, expected);
+    vec![
+        prod(
+            "D16",
+            "budget.main",
+            "/properties/notifications/forecast-100/thresholdType",
+            json!("Forecasted"),
+        ),
+        prod(
+            "P14",
+            "actionGroup.ops",
+            "/properties/emailReceivers/0/emailAddress",
+            json!("support@company.com"),
+        ),
+        prod(
+            "P14",
+            "alert.api-requests-failed",
+            "/properties/criteria/allOf/0/metricName",
+            json!("Requests"),
+        ),
+        prod(
+            "P14",
+            "alert.api-requests-failed",
+            "/properties/criteria/allOf/0/dimensions/0/values",
+            json!(["5xx"]),
+        ),
+        prod(
+            "P14",
+            "alert.api-requests-failed",
+            "/properties/criteria/allOf/0/timeAggregation",
+            json!("Total"),
+        ),
+        prod("P19", "budget.main", "/properties/amount", json!(2000.5)),
+        prod("P19", "budget.main", "/properties/timePeriod/startDate", json!("2026-11-01T00:00:00Z")),
+        prod("P19", "budget.main", "/properties/timePeriod/endDate", json!("2028-02-29T00:00:00Z")),
+        prod("S10", "roleAssignment.api.insights", "/properties/principalType", json!("ServicePrincipal")),
+        prod("S14", "insights.main", "/properties/RetentionInDays", json!(90)),
+        prod("S14", "insights.main", "/properties/IngestionMode", json!("LogAnalytics")),
+        prod("S14", "alert.api-error-rate", "/properties/severity", json!(1)),
+        prod("S14", "alert.api-error-rate", "/properties/windowSize", json!("PT5M")),
+        prod("S14", "alert.api-memory", "/properties/criteria/allOf/0/threshold", json!(85)),
+        prod("S14", "alert.metric-llm-cost-usd", "/properties/windowSize", json!("P1D")),
+        row("S14", WATCHED, "staging", "insights.main", "/properties/SamplingPercentage", json!(10)),
+        prod("S19", "budget.main", "/properties/notifications/actual-80/threshold", json!(80)),
+        prod("S19", "budget.main", "/properties/notifications/actual-100/threshold", json!(100)),
+        prod("T8", "alert.dependency-failures-openai", "/properties/criteria/allOf/0/threshold", json!(5)),
+        prod("T8", "alert.dependency-failures-topdesk", "/properties/severity", json!(1)),
+        prod("T8", "alert.api-latency", "/properties/criteria/allOf/0/threshold", json!(10_000)),
+        prod(
+            "T8",
+            "alert.metric-ticket-success-rate",
+            "/properties/criteria/allOf/0/failingPeriods/numberOfEvaluationPeriods",
+            json!(3),
+        ),
+        prod("T8", "workbook.main", "/kind", json!("shared")),
+        prod("T15", "webtest.api", "/properties/Locations/4/Id", json!("emea-au-syd-edge")),
+        prod(
+            "T15",
+            "alert.api-availability",
+            "/properties/criteria/allOf/0/metricName",
+            json!("availabilityResults/availabilityPercentage"),
+        ),
+        prod("T15", "alert.api-replicas", "/properties/criteria/allOf/0/timeAggregation", json!("Maximum")),
+        prod("V10", "workspace.main", "/properties/retentionInDays", json!(90)),
+        prod("V10", "alert.api-restarts", "/properties/criteria/allOf/0/threshold", json!(3)),
+        prod("V10", "diagnosticSetting.vault.keys", "/properties/logs/0/categoryGroup", json!("allLogs")),
+        prod("V15", "budget.main", "/scope", json!(group)),
+    ]
+}
+
+#[test]
+fn every_demand_is_met_where_it_says() {
+    let mut failed = Vec::new();
+    for demand in demands() {
+        let text =
+            std::fs::read_to_string(format!("{}/{}", env!("CARGO_MANIFEST_DIR"), demand.manifest)).unwrap();
+        let loaded = landfall_manifest::load("landfall.toml", &text, Some(demand.environment));
+        let app = loaded.app.unwrap_or_else(|| panic!("{}: {:#?}", demand.manifest, loaded.diagnostics));
+        let made = blueprint(&app).unwrap_or_else(|problems| panic!("{}: {problems:#?}", demand.manifest));
+        let Value::Array(resources) = template::template(&made) else { panic!("an array") };
+        let resource = resources.iter().find(|resource| resource["address"] == demand.address);
+        let found = resource.and_then(|resource| resource.pointer(demand.pointer));
+        if found != Some(&demand.expected) {
+            failed.push(format!(
+                "{}: {} has {found:?} at {}, not {}",
+                demand.id, demand.address, demand.pointer, demand.expected
+            ));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_service_with_a_list_of_allowed_ranges_is_not_tested_from_outside() {
+    let text = std::fs::read_to_string(format!("{}/{WATCHED}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let loaded = landfall_manifest::load("landfall.toml", &text, Some("prod"));
+    assert!(loaded.diagnostics.iter().any(|found| found.message.contains("shuts Azure's tests out")));
+    let made = blueprint(&loaded.app.unwrap()).unwrap();
+    let tests = made.resources.iter().map(|resource| resource.address.as_str());
+    assert_eq!(tests.filter(|address| address.starts_with("webtest.")).collect::<Vec<_>>(), ["webtest.api"]);
+}
+
+#[test]
+fn what_no_signal_has_is_a_problem_at_its_place() {
+    let text = "app = \"hello\"\nregion = \"westeurope\"\n[insights]\nenabled = false\nlogs = \"none\"\n[service.web]\nimage = \"nginx:1.29\"\nport = 80\n\
+                [resource.keys]\ntype = \"vault\"\n\
+                [[alert]]\nwhen = \"error_rate > 5%\"\n[[alert]]\nservice = \"web\"\nwhen = \"cpu > 80% for 10m\"\n\
+                [[alert]]\nwhen = \"secret_expiry < 30d\"\n[[alert]]\nservice = \"web\"\nwhen = \"availability < 99%\"\n\
+                [[alert]]\nservice = \"web\"\nwhen = \"memory > 80% over 5m for 15m\"\n";
+    let app = landfall_manifest::load("landfall.toml", text, None).app.unwrap();
+    let problems = blueprint(&app).unwrap_err();
+    let places: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(places, ["alert[0].when", "alert[1].when", "alert[2].when", "alert[3].when", "alert[4].when"]);
+    assert!(problems[1].message.contains("write 5m or 15m"), "{}", problems[1].message);
+    assert!(problems.iter().all(|problem| app.origins.span(&problem.path).is_some()));
+}
