@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::Blueprint;
 use crate::picture::looks::Group;
-use crate::picture::sketch::{Boxed, Form, Sketch, What, sketch};
+use crate::picture::sketch::{Form, Sketch, What, sketch};
 
 /// The graph; `dot -Tsvg` draws it.
 pub fn dot(blueprint: &Blueprint) -> String {
@@ -21,7 +21,14 @@ pub fn dot(blueprint: &Blueprint) -> String {
     line("  graph [compound=true, rankdir=LR, fontname=\"Helvetica\", fontsize=11, nodesep=0.25, ranksep=1.2];".to_owned());
     line("  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=10];".to_owned());
     line("  edge [fontname=\"Helvetica\", fontsize=9, color=\"#5b6472\", fontcolor=\"#3b424d\"];".to_owned());
-    line(format!("  label={}; labelloc=t; labeljust=l;", label(&[&title, &below])));
+    // What too many have for edges is said by words in their boxes, and to whom once.
+    let marks = sketch.marks.iter().map(|mark| {
+        let to = &sketch.boxes[mark.to];
+        format!("{}: to {} {}", mark.words, to.label, to.name)
+    });
+    let lines: Vec<String> = [title, below].into_iter().chain(marks).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    line(format!("  label={}; labelloc=t; labeljust=l;", label(&lines)));
     for root in &sketch.roots {
         put(&sketch, *root, 1, &mut text);
     }
@@ -36,13 +43,6 @@ pub fn dot(blueprint: &Blueprint) -> String {
         }
         join(&sketch, edge.from, edge.to, attributes, &mut text);
     }
-    for mark in &sketch.marks {
-        for from in &mark.from {
-            let mut attributes = vec!["style=dotted".to_owned(), "constraint=false".to_owned()];
-            attributes.push(format!("tooltip={}", quoted(&mark.words)));
-            join(&sketch, *from, mark.to, attributes, &mut text);
-        }
-    }
     text.push_str("}\n");
     text
 }
@@ -53,7 +53,7 @@ fn put(sketch: &Sketch, at: usize, depth: usize, text: &mut String) {
     if one.form != Form::Frame {
         let (fill, line) = colors(one.group);
         let name = quoted(&one.key);
-        let said = said(one);
+        let said = said(sketch, at);
         writeln!(text, "{indent}{name} [label={said}, fillcolor=\"{fill}\", color=\"{line}\"];")
             .expect("a string takes text");
         return;
@@ -65,7 +65,7 @@ fn put(sketch: &Sketch, at: usize, depth: usize, text: &mut String) {
     };
     writeln!(text, "{indent}subgraph {} {{", quoted(&format!("cluster {}", one.key)))
         .expect("a string takes text");
-    writeln!(text, "{indent}  label={}; labeljust=l; style=\"{style}\"; color=\"{line}\";", said(one))
+    writeln!(text, "{indent}  label={}; labeljust=l; style=\"{style}\"; color=\"{line}\";", said(sketch, at))
         .expect("a string takes text");
     if anchor(sketch, at) == Anchor::Own {
         writeln!(text, "{indent}  {} [shape=point, style=invis];", quoted(&one.key))
@@ -111,7 +111,8 @@ fn join(sketch: &Sketch, from: usize, to: usize, mut attributes: Vec<String>, te
 }
 
 /// A box's label: what it is, its name, facts and lists, a line each.
-fn said(one: &Boxed) -> String {
+fn said(sketch: &Sketch, at: usize) -> String {
+    let one = &sketch.boxes[at];
     let head = match one.what {
         What::Service => format!("service {}", one.label),
         _ if one.part.is_empty() => one.label.clone(),
@@ -124,8 +125,13 @@ fn said(one: &Boxed) -> String {
         let shown = items[..items.len() - more].join(", ");
         if more == 0 { format!("{heading}{shown}") } else { format!("{heading}{shown} and {more} more") }
     });
-    let lines: Vec<String> =
-        [head, one.name.clone(), facts].into_iter().chain(lists).filter(|line| !line.is_empty()).collect();
+    let marks = sketch.marks.iter().filter(|mark| mark.from.contains(&at)).map(|mark| mark.words.clone());
+    let lines: Vec<String> = [head, one.name.clone(), facts]
+        .into_iter()
+        .chain(lists)
+        .chain(marks)
+        .filter(|line| !line.is_empty())
+        .collect();
     label(&lines.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
