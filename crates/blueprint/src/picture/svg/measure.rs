@@ -90,7 +90,10 @@ pub fn wrap(pieces: &[String], separator: &str, size: u32, room: i32, lines: usi
                     *line = joined;
                 }
             }
-            _ if made.len() < lines => made.push(shorten(piece, size, Weight::Regular, room - 40)),
+            _ if made.len() < lines => {
+                let kept = if left == 1 { 0 } else { 40 };
+                made.push(shorten(piece, size, Weight::Regular, room - kept));
+            }
             _ => {
                 if let Some(line) = made.last_mut() {
                     *line = more(line, left);
