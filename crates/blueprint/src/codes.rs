@@ -14,6 +14,7 @@ pub const ALL: &[&Code] = &[
     NO_ROOM,
     NO_STATE,
     ALERT,
+    HIDDEN,
 ];
 
 /// The code of that number, whatever its case.
@@ -89,6 +90,13 @@ pub const ALERT: &Code = &Code {
     id: "LF1510",
     title: "an alert that nothing can ring",
     page: "Metrics are looked at over 1, 5, 15 or 30 minutes, 1, 6 or 12 hours or a day; logs over 1 minute to 2 days, and at most six times in a row. What services report of themselves takes an Application Insights (`insights.enabled`), what a vault notes takes its log (`insights.logs`), and availability takes tests from outside (`insights.availability`).",
+};
+
+/// A gateway is to lead to what it cannot reach.
+pub const HIDDEN: &Code = &Code {
+    id: "LF1511",
+    title: "a gateway that cannot reach a service",
+    page: "A Container Apps environment is internal when none of its services is public; then a gateway in the network reaches those that its routes name. In one that is not, an internal service answers to its environment alone. Services on a cluster are reached by the cluster's ingress, whose address a route names in `backends`.",
 };
 
 #[cfg(test)]

@@ -86,6 +86,30 @@ pub const CERTIFICATE: Rule = rule("cert", 1, 260, Alphabet::Hyphens, false);
 pub const STATIC_SITE: Rule = rule("stapp", 2, 40, Alphabet::Hyphens, false);
 /// A Kubernetes cluster.
 pub const CLUSTER: Rule = rule("aks", 1, 54, Alphabet::Hyphens, false);
+/// A network security group.
+pub const SECURITY_GROUP: Rule = rule("nsg", 1, 80, Alphabet::Hyphens, false);
+/// A public address.
+pub const PUBLIC_IP: Rule = rule("pip", 1, 80, Alphabet::Hyphens, false);
+/// The name of a public address below its region's domain, which nobody else there may have.
+pub const DNS_LABEL: Rule = rule("dns", 3, 63, Alphabet::Hyphens, true);
+/// A NAT gateway.
+pub const NAT_GATEWAY: Rule = rule("ng", 1, 80, Alphabet::Hyphens, false);
+/// A bastion.
+pub const BASTION: Rule = rule("bas", 1, 80, Alphabet::Hyphens, false);
+/// A private endpoint.
+pub const PRIVATE_ENDPOINT: Rule = rule("pep", 2, 64, Alphabet::Hyphens, false);
+/// A network interface.
+pub const INTERFACE: Rule = rule("nic", 1, 80, Alphabet::Hyphens, false);
+/// An Application Gateway.
+pub const APPLICATION_GATEWAY: Rule = rule("agw", 1, 80, Alphabet::Hyphens, false);
+/// The policy of a web application firewall.
+pub const WAF_POLICY: Rule = rule("waf", 1, 128, Alphabet::Hyphens, false);
+/// A load balancer.
+pub const LOAD_BALANCER: Rule = rule("lbe", 1, 80, Alphabet::Hyphens, false);
+/// A Traffic Manager profile.
+pub const TRAFFIC_MANAGER: Rule = rule("traf", 1, 63, Alphabet::Hyphens, false);
+/// The name of a Traffic Manager profile below its domain, which nobody else may have.
+pub const TRAFFIC_LABEL: Rule = rule("tm", 1, 63, Alphabet::Hyphens, true);
 
 /// Every rule.
 pub const RULES: &[&Rule] = &[
@@ -110,6 +134,18 @@ pub const RULES: &[&Rule] = &[
     &CERTIFICATE,
     &STATIC_SITE,
     &CLUSTER,
+    &SECURITY_GROUP,
+    &PUBLIC_IP,
+    &DNS_LABEL,
+    &NAT_GATEWAY,
+    &BASTION,
+    &PRIVATE_ENDPOINT,
+    &INTERFACE,
+    &APPLICATION_GATEWAY,
+    &WAF_POLICY,
+    &LOAD_BALANCER,
+    &TRAFFIC_MANAGER,
+    &TRAFFIC_LABEL,
 ];
 
 /// Words that Azure refuses in any name, because they are trademarks, and where.

@@ -519,6 +519,41 @@ pub const GROUP: &Code = &Code {
     page: "A group of the directory is given by its object id, since names change and may be taken twice.",
 };
 
+/// A security rule that cannot be.
+pub const SECURITY_RULE: &Code = &Code {
+    id: "LF1071",
+    title: "a security rule that cannot be",
+    page: "A rule has a name and a priority of its own in its direction, 100 to 3999; Landfall's own rules, which close the subnet, are from 4000 on. Its sides are subnets, IPv4 ranges, one service tag alone, or `*`; its ports are numbers or spans from 0 to 65535. Azure takes a thousand rules.",
+};
+
+/// A way in that leads nowhere.
+pub const GATEWAY: &Code = &Code {
+    id: "LF1072",
+    title: "a way in that leads nowhere",
+    page: "A gateway has routes, each to a service that listens or to backends, and each path once. A load balancer passes on ports with their protocols, each once. Names and limits of the firewall's rules are Azure's.",
+};
+
+/// A region that traffic cannot be sent to.
+pub const TRAFFIC: &Code = &Code {
+    id: "LF1073",
+    title: "a region that traffic cannot be sent to",
+    page: "An endpoint of Traffic Manager has a name of its own, and leads to a host name in a region, or to this application's own gateway or load balancer. Names and targets stand once; the probe is of the same kind everywhere.",
+};
+
+/// A DNS record that cannot be.
+pub const RECORD: &Code = &Code {
+    id: "LF1074",
+    title: "a DNS record that cannot be",
+    page: "A record leads to a part of this application (`to`) or says `values` of its type: IPv4 addresses, one host name, texts. A CNAME stands alone under its name, and never at the zone's own name `@`, where the zone's SOA and NS records are.",
+};
+
+/// A SKU that cannot be private.
+pub const PRIVATE_SKU: &Code = &Code {
+    id: "LF1075",
+    title: "a SKU that cannot be private",
+    page: "In a private network everything is reached through private endpoints, which container registries and Service Bus namespaces have as Premium only. Left out, `sku` is that by itself.",
+};
+
 /// Every code, by number.
 pub const ALL: &[&Code] = &[
     SYNTAX,
@@ -591,6 +626,11 @@ pub const ALL: &[&Code] = &[
     POOL,
     CLUSTER,
     GROUP,
+    SECURITY_RULE,
+    GATEWAY,
+    TRAFFIC,
+    RECORD,
+    PRIVATE_SKU,
 ];
 
 #[cfg(test)]

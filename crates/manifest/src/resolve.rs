@@ -69,6 +69,7 @@ pub(crate) fn fill(root: &mut Table, tier: Tier) {
     watch::standard::add(root, tier);
     release::settle(root, tier);
     shared(root);
+    raise(root);
     fill_table(root, "", None, tier, true);
 }
 
@@ -104,6 +105,25 @@ fn shared(root: &mut Table) {
 
 fn empty(why: &str) -> Node {
     Node::default(Value::Table(Table::new()), None, why)
+}
+
+/// In a private network a resource that says no SKU has one that can be private.
+fn raise(root: &mut Table) {
+    let private = root.get("network").and_then(Node::table).and_then(|network| network.get("private"));
+    if private.and_then(Node::boolean) != Some(true) {
+        return;
+    }
+    let resources =
+        root.get_mut("resource").and_then(Node::table_mut).into_iter().flat_map(Table::values_mut);
+    for resource in resources.filter_map(Node::table_mut) {
+        let kind = resource.get("type").and_then(Node::text);
+        if let Some(sku) = kind.and_then(crate::network::check::private_sku) {
+            const WHY: &str = "the network is private, and only this one has private endpoints";
+            resource
+                .entry("sku".to_owned())
+                .or_insert_with(|| Node::default(Value::Text(sku.to_owned()), None, WHY));
+        }
+    }
 }
 
 /// The defaults of a service that depend on what it says elsewhere.

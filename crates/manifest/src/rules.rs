@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use crate::addresses::{AddressRange, NotARange};
 use crate::codes::{self, Code};
+use crate::network::{self, Peer};
 use crate::regions;
 use crate::suggest;
-use crate::units::{Date, Duration, Load, Money, Month, Size};
+use crate::units::{Date, Duration, Load, Money, Month, Per, Size};
 
 /// What a text must look like.
 pub(crate) struct Rule {
@@ -596,6 +597,224 @@ pub(crate) static SUBNET: Rule = Rule {
     pattern: Some(NAME_PATTERN),
     length: 1..NAME_MAX,
     check: |s| name("a subnet's name", s, 1, NAME_MAX),
+};
+
+/// A security rule's name.
+pub(crate) static RULE_NAME: Rule = Rule {
+    pattern: Some("^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$"),
+    length: 1..80,
+    check: |text| {
+        let ends = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let well_formed = (1..=80).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(ends)
+            && text.chars().all(|c| ends(c) || ".-".contains(c));
+        match well_formed {
+            true => Ok(()),
+            false => fault(
+                codes::SECURITY_RULE,
+                "a rule's name has 1 to 80 letters, digits, `_`, `.` and `-`, and begins with a letter or digit",
+                "such as \"AllowFromApp\"",
+            ),
+        }
+    },
+};
+
+/// One side of a security rule.
+pub(crate) static PEER: Rule = Rule {
+    pattern: None,
+    length: 1..100,
+    check: |text| match Peer::parse(text) {
+        Peer::Any => Ok(()),
+        Peer::Range(_) => Ok(()),
+        Peer::Tag(tag) if network::rule::is_tag(&tag) => Ok(()),
+        Peer::Tag(tag) => {
+            let help = suggest::did_you_mean(&tag, network::rule::TAGS.iter().copied());
+            let help = help
+                .unwrap_or_else(|| "such as `Internet`, `VirtualNetwork` or `Storage.WestEurope`".to_owned());
+            fault(codes::SECURITY_RULE, format!("Azure has no service tag `{}`", short(&tag)), help)
+        }
+        Peer::Subnet(name) if name.starts_with(|c: char| c.is_ascii_digit()) => {
+            address_range(&name, codes::SECURITY_RULE).map(drop)
+        }
+        Peer::Subnet(name) if network::rule::TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(&name)) => {
+            let tag = network::rule::TAGS.iter().find(|tag| tag.eq_ignore_ascii_case(&name));
+            fault(
+                codes::SECURITY_RULE,
+                "service tags are written with their capitals",
+                format!("write \"{}\"", tag.unwrap_or(&"Internet")),
+            )
+        }
+        Peer::Subnet(name) => (SUBNET.check)(&name),
+    },
+};
+
+/// A port or a span of ports.
+pub(crate) static PORTS: Rule = Rule {
+    pattern: Some("^(\\*|[0-9]{1,5}(-[0-9]{1,5})?)$"),
+    length: 1..11,
+    check: |text| {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        match (from.parse::<u16>(), to.parse::<u16>()) {
+            _ if text == "*" => Ok(()),
+            (Ok(from), Ok(to)) if from <= to => Ok(()),
+            (Ok(from), Ok(to)) => {
+                fault(codes::SECURITY_RULE, "a span of ports goes upward", format!("write \"{to}-{from}\""))
+            }
+            _ => fault(
+                codes::SECURITY_RULE,
+                format!("`{}` is neither a port nor a span of ports", short(text)),
+                "such as \"443\" or \"8000-8010\", from 0 to 65535",
+            ),
+        }
+    },
+};
+
+/// A rule's name in a firewall policy.
+pub(crate) static WAF_NAME: Rule = Rule {
+    pattern: Some("^[A-Za-z][A-Za-z0-9]*$"),
+    length: 1..100,
+    check: |text| {
+        let well_formed = text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric());
+        match well_formed {
+            true => Ok(()),
+            false => fault(
+                codes::GATEWAY,
+                "a firewall rule's name is letters and digits, and begins with a letter",
+                "such as \"blockAdmin\"",
+            ),
+        }
+    },
+};
+
+/// Requests in a minute.
+pub(crate) static RATE: Rule = Rule {
+    pattern: Some("^[0-9]+(\\.[0-9]+)?[kM]?/minute$"),
+    length: 8..30,
+    check: |text| match Load::parse(text) {
+        Ok(load) if load.per == Per::Minute && (1..=1_000_000).contains(&load.count) => Ok(()),
+        Ok(_) => fault(
+            codes::GATEWAY,
+            "a gateway counts the requests of a minute, from 1 to a million",
+            "such as \"1k/minute\"",
+        ),
+        Err(_) => fault(codes::GATEWAY, "this is not a rate that can be read", "such as \"1k/minute\""),
+    },
+};
+
+/// A country by its two letters.
+pub(crate) static COUNTRY: Rule = Rule {
+    pattern: Some("^[A-Z]{2}$"),
+    length: 2..2,
+    check: |text| match text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase()) {
+        true => Ok(()),
+        false => fault(
+            codes::GATEWAY,
+            format!("`{}` is not a country", short(text)),
+            "two capitals of ISO 3166, such as \"DE\"; `ZZ` is where nobody knows",
+        ),
+    },
+};
+
+/// A host name.
+pub(crate) static HOST: Rule = Rule {
+    pattern: Some("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z0-9-]*[a-z][a-z0-9-]*$"),
+    length: 3..253,
+    check: |text| host(text, text),
+};
+
+/// A host name that may have a star in front.
+pub(crate) static HOST_PATTERN: Rule = Rule {
+    pattern: Some("^(\\*\\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z0-9-]*[a-z][a-z0-9-]*$"),
+    length: 3..253,
+    check: |text| host(text, text.strip_prefix("*.").unwrap_or(text)),
+};
+
+fn host(text: &str, name: &str) -> Result<(), Fault> {
+    if is_host_name(name) {
+        return Ok(());
+    }
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split(['/', ':']).next().unwrap_or_default().trim().trim_end_matches('.').to_lowercase();
+    let help = match is_host_name(&bare) {
+        true => format!("write \"{bare}\""),
+        false => "such as \"www.example.com\"".to_owned(),
+    };
+    fault(codes::DOMAIN, format!("`{}` is not a full host name", short(text)), help)
+}
+
+/// What answers behind a gateway: a host name or an address.
+pub(crate) static BACKEND: Rule = Rule {
+    pattern: None,
+    length: 3..253,
+    check: |text| match text.parse::<Ipv4Addr>() {
+        Ok(_) => Ok(()),
+        Err(_) => host(text, text),
+    },
+};
+
+/// The paths of a route.
+pub(crate) static ROUTE: Rule = Rule {
+    pattern: Some("^/[!-~]*$"),
+    length: 1..500,
+    check: |text| {
+        let star = text.find('*').is_some_and(|at| at + 1 != text.len() || !text.ends_with("/*"));
+        if !text.starts_with('/')
+            || star
+            || !text.chars().all(|c| c.is_ascii_graphic())
+            || text.contains(['?', '#'])
+        {
+            let plain = text.split(['*', '?', '#']).next().unwrap_or_default().trim_matches('/');
+            let help = match plain.is_empty() || !plain.chars().all(|c| c.is_ascii_graphic()) {
+                true => "such as \"/api/*\"".to_owned(),
+                false => format!("write \"/{plain}/*\""),
+            };
+            return fault(
+                codes::GATEWAY,
+                "a route's path begins with `/`, and a `*` stands only behind its last one",
+                help,
+            );
+        }
+        Ok(())
+    },
+};
+
+/// What a load balancer passes on.
+pub(crate) static BALANCER_PORT: Rule = Rule {
+    pattern: Some("^[0-9]{1,5}/(tcp|udp)$"),
+    length: 5..9,
+    check: |text| match network::front::balancer_port(text) {
+        Some(_) => Ok(()),
+        None => fault(
+            codes::GATEWAY,
+            format!("`{}` is not a port with its protocol", short(text)),
+            "such as \"443/tcp\" or \"3478/udp\"",
+        ),
+    },
+};
+
+/// The name of a record below its zone.
+pub(crate) static RECORD_NAME: Rule = Rule {
+    pattern: Some("^(@|(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*|\\*)$"),
+    length: 1..200,
+    check: |text| {
+        let rest = text.strip_prefix("*.").unwrap_or(text);
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        match text == "@" || text == "*" || rest.split('.').all(label) {
+            true => Ok(()),
+            false => fault(
+                codes::RECORD,
+                format!("`{}` is not the name of a record", short(text)),
+                "such as \"www\", \"*\" for any, or \"@\" for the zone's own",
+            ),
+        }
+    },
 };
 
 /// A range, or what is wrong with it and how it is written.

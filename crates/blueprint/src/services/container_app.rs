@@ -13,7 +13,7 @@ use crate::name;
 use crate::resource::{CONTAINER_APP, Resource};
 use crate::services::container_environment::{self, default_domain};
 use crate::services::host::{Code, Platform};
-use crate::services::{Draft, dapr_component, env, identity, registry, set};
+use crate::services::{Draft, application_gateway, dapr_component, env, identity, network, registry, set};
 
 /// What this host is to its services.
 pub(super) const PLATFORM: Platform =
@@ -98,7 +98,15 @@ fn configuration(
     object([
         ("activeRevisionsMode", mode.into()),
         ("dapr", own.dapr.as_ref().map(|own| dapr(name, service, own)).into()),
-        ("ingress", service.ingress.as_ref().zip(service.port).map(|(i, port)| ingress(i, port)).into()),
+        (
+            "ingress",
+            service
+                .ingress
+                .as_ref()
+                .zip(service.port)
+                .map(|(own, port)| ingress(draft, name, own, port))
+                .into(),
+        ),
         // Enough to look back a while; inactive revisions cost nothing.
         ("maxInactiveRevisions", 10u32.into()),
         ("registries", registries(name, targets)),
@@ -125,15 +133,18 @@ fn secret_name(secret: &str) -> String {
     }
 }
 
-fn ingress(ingress: &Ingress, port: u16) -> Body {
-    let rule = |(place, range): (usize, &String)| {
+fn ingress(draft: &Draft<'_>, service: &str, ingress: &Ingress, port: u16) -> Body {
+    let rule = |(place, range): (usize, Body)| {
         object([
             ("name", format!("allow-{}", place + 1).into()),
-            ("ipAddressRange", range.as_str().into()),
+            ("ipAddressRange", range),
             ("action", "Allow".into()),
         ])
     };
-    let allow: Vec<Body> = ingress.allow.iter().enumerate().map(rule).collect();
+    let ranges = ingress.allow.iter().map(|range| Body::from(range.as_str()));
+    // Behind a gateway everybody comes from the gateway, which keeps the list itself.
+    let gateway = (!ingress.allow.is_empty()).then(|| application_gateway::source(draft, service)).flatten();
+    let allow: Vec<Body> = ranges.chain(gateway).enumerate().map(rule).collect();
     let texts = |texts: &[String]| Body::Array(texts.iter().map(|text| text.as_str().into()).collect());
     let all = || Body::Array(vec!["*".into()]);
     let cors = (!ingress.cors.is_empty()).then(|| {
@@ -149,7 +160,7 @@ fn ingress(ingress: &Ingress, port: u16) -> Body {
     let domain = |name: &String| object([("name", name.as_str().into()), ("bindingType", "Auto".into())]);
     let domains: Vec<Body> = ingress.domains.iter().map(domain).collect();
     object([
-        ("external", ingress.public.into()),
+        ("external", (ingress.public || network::answers_network(draft, service)).into()),
         ("targetPort", u32::from(port).into()),
         ("transport", "auto".into()),
         // Plain HTTP is answered by a redirect.
@@ -284,7 +295,7 @@ pub(super) fn queue_rules(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> V
 pub(super) fn url(draft: &Draft<'_>, service: &str) -> Option<Body> {
     let ingress = draft.app.services.get(service)?.ingress.as_ref()?;
     let name = draft.name(&name::CONTAINER_APP, Some(service));
-    let host = match ingress.public {
+    let host = match ingress.public || network::answers_network(draft, service) {
         true => format!("https://{name}."),
         false => format!("https://{name}.internal."),
     };

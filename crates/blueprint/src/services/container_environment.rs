@@ -48,15 +48,16 @@ pub(super) fn add(draft: &mut Draft<'_>) {
     });
     let profiles: Vec<Body> = [by_use].into_iter().chain(machines).collect();
     let subnet = network::subnet(draft, Purpose::ContainerApps);
+    let internal = network::is_internal(draft);
     let network = subnet.map(|subnet| {
-        object([("infrastructureSubnetId", Expression::id(&subnet).into()), ("internal", false.into())])
+        object([("infrastructureSubnetId", Expression::id(&subnet).into()), ("internal", internal.into())])
     });
     let properties = object([
         (
             "appLogsConfiguration",
             object([("destination", "log-analytics".into()), ("logAnalyticsConfiguration", logs)]),
         ),
-        ("publicNetworkAccess", "Enabled".into()),
+        ("publicNetworkAccess", if internal { "Disabled" } else { "Enabled" }.into()),
         ("workloadProfiles", profiles.into()),
         ("vnetConfiguration", network.into()),
         (

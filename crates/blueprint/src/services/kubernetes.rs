@@ -11,7 +11,7 @@ use crate::resource::{ROLE_ASSIGNMENT, Resource};
 use crate::role::{self, Role, assignment_name, definition_id};
 use crate::services::host::{Code, Platform};
 use crate::services::network::{self, Purpose};
-use crate::services::{Draft, child, identity, set, workspace};
+use crate::services::{Draft, child, identity, nat_gateway, set, workspace};
 
 /// The ARM type of a cluster.
 pub const TYPE: &str = "Microsoft.ContainerService/managedClusters";
@@ -166,7 +166,7 @@ fn cluster(draft: &Draft<'_>, own: &Kubernetes, roles: Vec<Address>) -> Resource
         ("supportPlan", support.into()),
         ("dnsPrefix", name.into()),
         ("agentPoolProfiles", system.into()),
-        ("networkProfile", network_profile(own)),
+        ("networkProfile", network_profile(own, nat_gateway::of(draft).is_some())),
         ("enableRBAC", true.into()),
         // People sign in with the directory's accounts, and Azure's roles say what they may.
         ("disableLocalAccounts", true.into()),
@@ -241,7 +241,7 @@ fn nodes(draft: &Draft<'_>, own: &Kubernetes, name: &str, pool: &Pool) -> Object
     }
 }
 
-fn network_profile(own: &Kubernetes) -> Body {
+fn network_profile(own: &Kubernetes, nat: bool) -> Body {
     let overlay = own.network == ClusterNetwork::Overlay;
     let cilium = own.network_policy == NetworkPolicy::Cilium;
     object([
@@ -253,7 +253,7 @@ fn network_profile(own: &Kubernetes) -> Body {
         ("serviceCidr", own.service_range.as_str().into()),
         ("dnsServiceIP", tenth(&own.service_range).into()),
         ("loadBalancerSku", "standard".into()),
-        ("outboundType", "loadBalancer".into()),
+        ("outboundType", if nat { "userAssignedNATGateway" } else { "loadBalancer" }.into()),
     ])
 }
 

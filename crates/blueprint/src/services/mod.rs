@@ -6,26 +6,37 @@
 pub mod action_group;
 pub mod alert;
 pub mod app_service;
+pub mod application_gateway;
+pub mod bastion;
 pub mod budget;
 pub mod container_app;
 pub mod container_environment;
 pub mod container_job;
 pub mod dapr_component;
 pub mod diagnostic;
+pub mod dns_zone;
 mod env;
 pub mod grant;
 pub mod host;
 pub mod identity;
 pub mod insights;
 pub mod kubernetes;
+pub mod load_balancer;
+pub mod nat_gateway;
 pub mod network;
+pub mod private_dns;
+pub mod private_endpoint;
+pub mod public_ip;
 pub mod registry;
 pub mod resource_group;
 pub mod role_assignment;
+pub mod security_group;
 mod signal;
 pub mod static_web_app;
 pub mod storage;
+pub mod traffic_manager;
 pub mod vault;
+pub mod waf_policy;
 pub mod webtest;
 pub mod workbook;
 pub mod workspace;
@@ -47,7 +58,12 @@ pub const SERVICES: &[Add] = &[
     resource_group::add,
     workspace::add,
     insights::add,
+    public_ip::add,
+    nat_gateway::add,
+    security_group::add,
     network::add,
+    private_dns::add,
+    bastion::add,
     identity::add,
     registry::add,
     vault::add,
@@ -55,6 +71,7 @@ pub const SERVICES: &[Add] = &[
     role_assignment::add,
     grant::add,
     static_web_app::add,
+    private_endpoint::add,
     container_environment::add,
     dapr_component::add,
     container_app::add,
@@ -62,6 +79,11 @@ pub const SERVICES: &[Add] = &[
     app_service::add,
     kubernetes::add,
     static_web_app::link,
+    waf_policy::add,
+    application_gateway::add,
+    load_balancer::add,
+    traffic_manager::add,
+    dns_zone::add,
     diagnostic::add,
     action_group::add,
     webtest::add,
@@ -293,10 +315,12 @@ impl<'a> Draft<'a> {
         offer(&declared.kind).private.iter().filter(|link| (link.has)(&declared.kind)).collect()
     }
 
-    /// Gives a service's resource its identity, and has it wait for the identity's roles. Returns what the roles are
+    /// Gives a service's resource its identity, and has it wait for the identity's roles and for the names
+    /// of what it uses. Returns what the roles are
     /// about.
     pub(crate) fn ready_for(&self, resource: &mut Resource, name: &str, service: &Service) -> Vec<Address> {
         resource.after = grant::lets_in(self, name, service);
+        resource.after.extend(private_endpoint::of_service(self, service));
         set(resource, "identity", self.assigned(&[identity::address(name)]));
         let roles = role_assignment::of_service(self, name, service);
         roles.into_iter().map(|granted| granted.target).collect()
@@ -314,6 +338,15 @@ impl<'a> Draft<'a> {
     /// What `publicNetworkAccess` says of a resource that has private endpoints in a private network.
     pub fn public_access(&self) -> Body {
         if network::is_private(self) { "Disabled" } else { "Enabled" }.into()
+    }
+
+    /// What `publicNetworkAccess` says of what Landfall and pipelines work with from outside: the vault, the registry,
+    /// storage accounts. With addresses that are let in it is open, to those alone.
+    pub fn guarded_access(&self) -> Body {
+        match network::let_in(self).is_empty() {
+            true => self.public_access(),
+            false => "Enabled".into(),
+        }
     }
 
     /// Where in the manifest a resource comes from.

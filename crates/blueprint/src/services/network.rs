@@ -9,9 +9,10 @@ use landfall_manifest::{AddressRange, App, Network};
 use crate::address::Address;
 use crate::body::{Body, object};
 use crate::codes;
+use crate::expression::Expression;
 use crate::name;
 use crate::resource::Resource;
-use crate::services::{Draft, child, set};
+use crate::services::{Draft, child, nat_gateway, security_group, set};
 
 pub use landfall_manifest::Purpose;
 
@@ -46,6 +47,39 @@ pub fn named(draft: &Draft<'_>, name: &str) -> Option<Address> {
 /// Whether resources are reached through private endpoints only.
 pub fn is_private(draft: &Draft<'_>) -> bool {
     draft.app.network.as_ref().is_some_and(|network| network.private)
+}
+
+/// The addresses outside a private network that are let in to what Landfall works with.
+pub fn let_in(draft: &Draft<'_>) -> Vec<AddressRange> {
+    let network = draft.app.network.as_ref().filter(|network| network.private);
+    network.map(|network| network.allow.clone()).unwrap_or_default()
+}
+
+/// The rules of a firewall that lets those in and nobody else, each made by `rule` from a range as Azure writes it; a
+/// single address has no length there. None where there are none.
+pub(super) fn ip_rules(draft: &Draft<'_>, rule: impl Fn(String) -> Body) -> Option<Body> {
+    let ranges = let_in(draft);
+    let written = ranges.iter().map(|range| match range.prefix() {
+        32 => rule(range.first().to_string()),
+        _ => rule(range.to_string()),
+    });
+    (!ranges.is_empty()).then(|| written.collect::<Vec<Body>>().into())
+}
+
+/// Whether a Container Apps environment is reached from within the network only: when no service in it is public.
+pub fn is_internal(draft: &Draft<'_>) -> bool {
+    let hosted = |service: &&landfall_manifest::Service| service.host.as_str() == "container-apps";
+    let inside = draft.app.services.values().filter(hosted);
+    let public = inside.filter_map(|service| service.ingress.as_ref()).any(|ingress| ingress.public);
+    subnet(draft, Purpose::ContainerApps).is_some() && !public
+}
+
+/// Whether a service answers to the whole network: in an internal environment Azure calls that external, and what it
+/// calls internal answers to the environment alone. What the gateway leads to has to.
+pub fn answers_network(draft: &Draft<'_>, service: &str) -> bool {
+    let gateway = draft.app.network.as_ref().and_then(|network| network.gateway.as_ref());
+    let routed = |route: &landfall_manifest::network::Route| route.service.as_deref() == Some(service);
+    is_internal(draft) && gateway.is_some_and(|gateway| gateway.routes.iter().any(routed))
 }
 
 /// A subnet that the application has.
@@ -114,7 +148,9 @@ fn needs(app: &App, network: &Network, purpose: Purpose) -> bool {
         Purpose::Postgres => network.private && has("postgres"),
         // There is always a vault, so there is always something to reach.
         Purpose::PrivateEndpoints => network.private,
-        Purpose::Gateway | Purpose::Bastion | Purpose::ContainerInstances | Purpose::Vpn => false,
+        Purpose::Gateway => network.gateway.is_some(),
+        Purpose::Bastion => network.bastion.is_some(),
+        Purpose::ContainerInstances | Purpose::Vpn => false,
     }
 }
 
@@ -130,7 +166,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
             no_room(draft, network, &place);
             continue;
         };
-        let mut subnet = subnet_in(&vnet, &place, range);
+        let mut subnet = subnet_in(draft, &vnet, &place, range);
         subnet.after.extend(before.replace(subnet.address.clone()));
         subnets.push(subnet);
     }
@@ -138,7 +174,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
     subnets.into_iter().for_each(|subnet| draft.push(subnet));
 }
 
-fn subnet_in(vnet: &Resource, place: &Place, range: AddressRange) -> Resource {
+fn subnet_in(draft: &Draft<'_>, vnet: &Resource, place: &Place, range: AddressRange) -> Resource {
     let delegations = place.purpose.and_then(Purpose::delegation).map(|service| {
         let delegation = object([
             ("name", service.replace('/', ".").into()),
@@ -146,8 +182,21 @@ fn subnet_in(vnet: &Resource, place: &Place, range: AddressRange) -> Resource {
         ]);
         Body::from(vec![delegation])
     });
-    let properties =
-        object([("addressPrefix", range.to_string().into()), ("delegations", delegations.into())]);
+    let reference = |address: Address| object([("id", Expression::id(&address).into())]);
+    let group =
+        security_group::guards(place.purpose).then(|| reference(security_group::address(&place.name)));
+    let nat = nat_gateway::of(draft).filter(|_| nat_gateway::serves(place.purpose)).map(reference);
+    let endpoints = place.purpose == Some(Purpose::PrivateEndpoints);
+    let properties = object([
+        ("addressPrefix", range.to_string().into()),
+        ("delegations", delegations.into()),
+        ("networkSecurityGroup", group.into()),
+        ("natGateway", nat.into()),
+        // Off by default, and then the group's rules do nothing for endpoints.
+        ("privateEndpointNetworkPolicies", endpoints.then_some("NetworkSecurityGroupEnabled").into()),
+        // Machines reach the internet only where somebody said how.
+        ("defaultOutboundAccess", false.into()),
+    ]);
     Resource {
         from: place.from.clone(),
         ..child(

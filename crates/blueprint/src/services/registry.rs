@@ -7,7 +7,7 @@ use crate::body::{Body, object};
 use crate::expression::Expression;
 use crate::name;
 use crate::role;
-use crate::services::{Draft, Offer, PrivateLink, set};
+use crate::services::{Draft, Offer, PrivateLink, network, set};
 
 /// The ARM type.
 pub const TYPE: &str = "Microsoft.ContainerRegistry/registries";
@@ -52,7 +52,12 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         }
     }
     if wanted.is_empty() && draft.registry.is_some() {
-        wanted.push(("main".to_owned(), undeclared(draft.app.tier)));
+        let mut registry = undeclared(draft.app.tier);
+        // Only this one has private endpoints.
+        if network::is_private(draft) {
+            registry.sku = RegistrySku::Premium;
+        }
+        wanted.push(("main".to_owned(), registry));
     }
     for (name, registry) in wanted {
         push(draft, &name, &registry);
@@ -83,12 +88,16 @@ fn push(draft: &mut Draft<'_>, name: &str, registry: &Registry) {
         RegistrySku::Premium => "Premium",
     };
     set(&mut resource, "sku", object([("name", sku.into())]));
+    let allow = |range: String| object([("action", "Allow".into()), ("value", range.into())]);
+    let firewall = network::ip_rules(draft, allow)
+        .map(|rules| object([("defaultAction", "Deny".into()), ("ipRules", rules)]));
     let properties = object([
         // A name and password for everybody is what identities are there to replace.
         ("adminUserEnabled", false.into()),
         // Basic does not know the setting; there it is always off.
         ("anonymousPullEnabled", (registry.sku != RegistrySku::Basic).then_some(false).into()),
-        ("publicNetworkAccess", draft.public_access()),
+        ("publicNetworkAccess", draft.guarded_access()),
+        ("networkRuleSet", firewall.into()),
         // AcrPull on the whole registry is what the services get; the other mode does not honour it.
         ("roleAssignmentMode", "LegacyRegistryPermissions".into()),
     ]);

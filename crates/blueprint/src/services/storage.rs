@@ -8,7 +8,7 @@ use crate::expression::Expression;
 use crate::name;
 use crate::resource::Resource;
 use crate::role;
-use crate::services::{Draft, Offer, PrivateLink, child, set};
+use crate::services::{Draft, Offer, PrivateLink, child, network, set};
 
 /// The ARM type of the account.
 pub const TYPE: &str = "Microsoft.Storage/storageAccounts";
@@ -67,6 +67,10 @@ fn account(draft: &mut Draft<'_>, name: &str, storage: &Storage) -> Resource {
     );
     set(&mut account, "sku", object([("name", storage.replication.sku().into())]));
     set(&mut account, "kind", "StorageV2".into());
+    let allow = |range: String| object([("action", "Allow".into()), ("value", range.into())]);
+    let firewall = network::ip_rules(draft, allow).map(|rules| {
+        object([("bypass", "AzureServices".into()), ("defaultAction", "Deny".into()), ("ipRules", rules)])
+    });
     let properties = object([
         ("accessTier", storage.access.azure().into()),
         ("allowBlobPublicAccess", false.into()),
@@ -75,7 +79,8 @@ fn account(draft: &mut Draft<'_>, name: &str, storage: &Storage) -> Resource {
         ("allowSharedKeyAccess", false.into()),
         ("defaultToOAuthAuthentication", true.into()),
         ("minimumTlsVersion", "TLS1_2".into()),
-        ("publicNetworkAccess", draft.public_access()),
+        ("publicNetworkAccess", draft.guarded_access()),
+        ("networkAcls", firewall.into()),
         ("supportsHttpsTrafficOnly", true.into()),
     ]);
     set(&mut account, "properties", properties);

@@ -7,7 +7,7 @@ use crate::body::{Body, object};
 use crate::expression::Expression;
 use crate::name;
 use crate::role;
-use crate::services::{Draft, Offer, PrivateLink, set};
+use crate::services::{Draft, Offer, PrivateLink, network, set};
 
 /// The ARM type.
 pub const TYPE: &str = "Microsoft.KeyVault/vaults";
@@ -76,6 +76,9 @@ fn push(draft: &mut Draft<'_>, name: &str, vault: &Vault) {
         VaultSku::Standard => "standard",
         VaultSku::Premium => "premium",
     };
+    let firewall = network::ip_rules(draft, |range| object([("value", range.into())])).map(|rules| {
+        object([("bypass", "AzureServices".into()), ("defaultAction", "Deny".into()), ("ipRules", rules)])
+    });
     let properties = object([
         ("tenantId", Expression::Tenant.into()),
         ("sku", object([("family", "A".into()), ("name", sku.into())])),
@@ -84,7 +87,8 @@ fn push(draft: &mut Draft<'_>, name: &str, vault: &Vault) {
         ("softDeleteRetentionInDays", vault.soft_delete.0.into()),
         // Azure takes `true` or nothing: `false` is refused, since it cannot be turned off.
         ("enablePurgeProtection", vault.purge_protection.then_some(true).into()),
-        ("publicNetworkAccess", draft.public_access()),
+        ("publicNetworkAccess", draft.guarded_access()),
+        ("networkAcls", firewall.into()),
     ]);
     set(&mut resource, "properties", properties);
     resource.holds_data = true;

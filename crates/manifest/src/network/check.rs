@@ -1,11 +1,15 @@
 //! What the parts of `[network]` say about each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::addresses::AddressRange;
 use crate::codes;
+use crate::fields;
+use crate::network::check_front;
+use crate::network::rule::{OWN_PRIORITIES, Peer, priority_of};
 use crate::network::{Purpose, carve};
-use crate::sense::Sense;
+use crate::sense::{Sense, entries};
+use crate::suggest;
 use crate::tree::{Node, Table};
 
 /// Ranges that Azure has for itself: a network that holds one of them cannot reach what lies there. The last ones are
@@ -29,6 +33,211 @@ const RESERVED: &[(&str, &str)] = &[
 pub(crate) fn check(sense: &mut Sense<'_>) {
     let Some(network) = sense.root.get("network").and_then(Node::table) else { return };
     subnets(sense, network);
+    for (name, node) in network.get("subnet").and_then(Node::table).into_iter().flatten() {
+        if let Some(subnet) = node.table() {
+            rules(sense, network, name, subnet);
+        }
+    }
+    check_front::check(sense, network);
+    premium(sense, network);
+}
+
+/// Reports required fields that a table lacks.
+pub(super) fn required(sense: &mut Sense<'_>, node: &Node, table: &Table, pattern: &str) {
+    for field in fields::below(pattern, None) {
+        let key = fields::last(field.path);
+        if matches!(field.default, fields::Default::Required) && !table.contains_key(key) {
+            sense.missing(
+                &node.key,
+                format!("`{key}` is missing"),
+                format!("such as `{key} = {}`", field.example),
+            );
+        }
+    }
+}
+
+/// The subnet declared for a purpose.
+pub(super) fn peer_subnet(network: &Table, purpose: Purpose) -> Option<&Table> {
+    let subnets = network.get("subnet").and_then(Node::table)?;
+    subnets.values().filter_map(Node::table).find(|subnet| purpose_of(subnet) == Some(purpose))
+}
+
+/// Types of resource that only one SKU gives private endpoints to.
+const PREMIUM: &[(&str, &str)] = &[("registry", "premium"), ("service-bus", "premium")];
+
+/// The SKU that a type takes in a private network.
+pub(crate) fn private_sku(kind: &str) -> Option<&'static str> {
+    PREMIUM.iter().find(|(of, _)| *of == kind).map(|(_, sku)| *sku)
+}
+
+/// In a private network the resources have SKUs that can be private.
+fn premium(sense: &mut Sense<'_>, network: &Table) {
+    let Some(private) = network.get("private").filter(|node| node.boolean() == Some(true)) else { return };
+    let root = sense.root;
+    for (_, _, resource) in entries(root, "resource") {
+        let Some(kind) = resource.get("type").and_then(Node::text) else { continue };
+        let (Some(wanted), Some(sku)) = (private_sku(kind), resource.get("sku")) else { continue };
+        if sku.text().is_some_and(|sku| sku != wanted) {
+            let message = format!("a {kind} has private endpoints only as \"{wanted}\"");
+            let diagnostic = sense
+                .problem(codes::PRIVATE_SKU, &sku.span, message)
+                .related(private.span.clone(), "the network is private")
+                .help(format!("write `sku = \"{wanted}\"`, or leave it out"));
+            sense.report(diagnostic);
+        }
+    }
+}
+
+/// The security rules of a subnet.
+fn rules(sense: &mut Sense<'_>, network: &Table, name: &str, subnet: &Table) {
+    let purpose = purpose_of(subnet);
+    let Some(list) = subnet.get("rules") else { return };
+    let items: Vec<(usize, &Node, &Table)> = list
+        .list()
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+        .filter_map(|(place, node)| Some((place, node, node.table()?)))
+        .collect();
+    if purpose == Some(Purpose::Vpn) && !items.is_empty() {
+        let diagnostic = sense
+            .problem(
+                codes::SECURITY_RULE,
+                &list.key,
+                "Azure does not support rules on the subnet of a VPN gateway",
+            )
+            .help("leave them out, and write rules on the subnets that it leads to");
+        sense.report(diagnostic);
+    }
+    let closed = subnet.get("outbound").filter(|node| node.text() == Some("deny"));
+    if let (Some(Purpose::Gateway), Some(closed)) = (purpose, closed) {
+        let diagnostic = sense
+            .problem(codes::SECURITY_RULE, &closed.span, "an Application Gateway has to reach the internet")
+            .help("leave `outbound` out");
+        sense.report(diagnostic);
+    }
+    let mut names: BTreeMap<String, &Node> = BTreeMap::new();
+    let mut priorities: BTreeMap<(String, i64), &Node> = BTreeMap::new();
+    for (place, node, rule) in items {
+        required(sense, node, rule, "network.subnet.*.rules[]");
+        let text = |key: &str| rule.get(key).and_then(Node::text);
+        if let Some(at) = rule.get("name")
+            && let Some(first) = at.text().and_then(|name| names.insert(name.to_lowercase(), at))
+        {
+            let diagnostic = sense
+                .problem(codes::SECURITY_RULE, &at.span, "two rules of the subnet have this name")
+                .related(first.span.clone(), "the other one");
+            sense.report(diagnostic);
+        }
+        let written = rule.get("priority");
+        let priority = match written {
+            Some(node) => node.integer(),
+            None => Some(i64::from(priority_of(place))),
+        };
+        let at = written.unwrap_or(node);
+        if let Some(priority) = priority {
+            if priority >= i64::from(OWN_PRIORITIES) {
+                let diagnostic = sense
+                    .problem(
+                        codes::SECURITY_RULE,
+                        &at.span,
+                        format!("priority {priority} is one of Landfall's own, from {OWN_PRIORITIES} on"),
+                    )
+                    .help("choose one from 100 to 3999; what no rule allows is denied in the end anyway");
+                sense.report(diagnostic);
+            }
+            let direction = text("direction").unwrap_or("inbound").to_owned();
+            if let Some(first) = priorities.insert((direction, priority), at) {
+                let diagnostic = sense
+                    .problem(
+                        codes::SECURITY_RULE,
+                        &at.span,
+                        format!("two rules in this direction have priority {priority}"),
+                    )
+                    .related(first.span.clone(), "the other one")
+                    .help("choose another one, or leave it out: then the place in the list decides");
+                sense.report(diagnostic);
+            }
+        }
+        for key in ["from", "to"] {
+            peers(sense, network, rule, key);
+        }
+        if let (Some(ports), Some("icmp")) = (rule.get("ports"), text("protocol")) {
+            let diagnostic = sense
+                .problem(codes::SECURITY_RULE, &ports.key, "ICMP has no ports")
+                .help("leave `ports` out");
+            sense.report(diagnostic);
+        }
+        shuts(sense, name, node, rule);
+    }
+}
+
+/// A rule that denies all would come before what the platform needs.
+fn shuts(sense: &mut Sense<'_>, name: &str, node: &Node, rule: &Table) {
+    let text = |key: &str| rule.get(key).and_then(Node::text);
+    let all = |key: &str| {
+        rule.get(key)
+            .and_then(Node::list)
+            .is_none_or(|items| items.iter().all(|item| item.text() == Some("*")))
+    };
+    if text("access") != Some("deny")
+        || !all("ports")
+        || text("protocol").is_none_or(|word| word == "icmp" || word == "udp")
+    {
+        return;
+    }
+    let outbound = text("direction") == Some("outbound");
+    if !all(if outbound { "to" } else { "from" }) {
+        return;
+    }
+    let (message, help) = match outbound {
+        true => (
+            "this rule shuts out what the platform needs too",
+            format!("write `outbound = \"deny\"` in `[network.subnet.{name}]` instead"),
+        ),
+        false => (
+            "this rule shuts out what the platform needs too, such as the probes of load balancers",
+            "leave it out: what no rule allows is denied in the end, behind what the platform needs"
+                .to_owned(),
+        ),
+    };
+    let diagnostic = sense.problem(codes::SECURITY_RULE, &node.span, message).help(help);
+    sense.report(diagnostic);
+}
+
+/// One side of a rule.
+fn peers(sense: &mut Sense<'_>, network: &Table, rule: &Table, key: &str) {
+    let items = rule.get(key).and_then(Node::list).unwrap_or_default();
+    for item in items {
+        let Some(text) = item.text() else { continue };
+        match Peer::parse(text) {
+            Peer::Tag(_) | Peer::Any if items.len() > 1 => {
+                let diagnostic = sense
+                    .problem(
+                        codes::SECURITY_RULE,
+                        &item.span,
+                        format!("`{text}` stands alone: Azure takes no tag beside others"),
+                    )
+                    .help("make a rule of its own for it");
+                sense.report(diagnostic);
+            }
+            Peer::Subnet(name) => {
+                let declared = network
+                    .get("subnet")
+                    .and_then(Node::table)
+                    .map(|subnets| subnets.keys().map(String::as_str));
+                let known: BTreeSet<&str> =
+                    declared.into_iter().flatten().chain(Purpose::ALL.iter().map(|of| of.as_str())).collect();
+                if !known.contains(name.as_str()) && !sense.lost {
+                    let help = suggest::or_all(&name, known.iter().copied());
+                    let message = format!("there is no subnet `{}`", crate::rules::short(&name));
+                    let diagnostic = sense.problem(codes::DANGLING, &item.span, message).maybe_help(help);
+                    sense.report(diagnostic);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 fn range_of(node: Option<&Node>) -> Option<AddressRange> {

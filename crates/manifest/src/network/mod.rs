@@ -1,12 +1,15 @@
 //! `[network]`: where the parts of an application meet without the internet between them, and how it is reached.
 //!
 //! In reading order: the nouns; [`purpose`], what a subnet is for; [`carve`], where a subnet lies that nobody gave a
-//! range; `fields`, the rows of the table of fields; `check`, what the parts say about each other.
+//! range; [`rule`], what may pass; [`front`], how an application is reached; `fields`, the rows of the table of fields; `check`, what the parts say about each other.
 
 pub mod carve;
 pub(crate) mod check;
+mod check_front;
 pub(crate) mod fields;
+pub mod front;
 pub mod purpose;
+pub mod rule;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::addresses::AddressRange;
 
+pub use front::{
+    Balancer, Bastion, BastionSku, Dns, Endpoint, Gateway, GatewayScale, Nat, Record, RecordKind,
+    RecordTarget, Route, Routing, Traffic, TrafficProbe, Waf, WafAction, WafMode, WafRule, WafRules,
+};
 pub use purpose::Purpose;
+pub use rule::{Direction, Pass, Peer, Protocol, SecurityRule};
 
 /// A virtual network of the application's own.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -28,6 +36,20 @@ pub struct Network {
     /// Parts of the space, by name; those that something needs and nobody declared are made besides.
     #[serde(default, rename(deserialize = "subnet"))]
     pub subnets: BTreeMap<String, Subnet>,
+    /// Addresses outside that reach what Landfall itself works with.
+    pub allow: Vec<AddressRange>,
+    /// The addresses of outbound traffic.
+    pub nat: Nat,
+    /// The way to machines.
+    pub bastion: Option<Bastion>,
+    /// What stands in front of services.
+    pub gateway: Option<Gateway>,
+    /// What stands in front of what is not HTTP.
+    pub balancer: Option<Balancer>,
+    /// What leads to a region.
+    pub traffic: Option<Traffic>,
+    /// What leads to all of them.
+    pub dns: Option<Dns>,
 }
 
 /// How traffic to the internet leaves a network.
@@ -48,6 +70,10 @@ pub struct Subnet {
     /// What it is for; anything when left out.
     #[serde(rename = "for")]
     pub purpose: Option<Purpose>,
+    /// What may pass besides what Landfall opens.
+    pub rules: Vec<SecurityRule>,
+    /// Whether traffic may leave that no rule allows.
+    pub outbound: Pass,
 }
 
 impl Network {
