@@ -873,6 +873,19 @@ impl<'a> Builder<'a> {
                 self.gathered.entry((from, to, false, false)).or_default().insert("uses");
             }
         }
+        // A role that lets what is said be done says it twice.
+        let common: Vec<_> = self
+            .gathered
+            .iter()
+            .filter(|((.., common), _)| *common)
+            .map(|(ends, words)| (*ends, words.clone()))
+            .collect();
+        for ((from, to, private, _), said) in common {
+            if let Some(words) = self.gathered.get_mut(&(from, to, private, false)) {
+                words.retain(|word| !said.contains(word));
+            }
+        }
+        self.gathered.retain(|_, words| !words.is_empty());
         let mut marks: BTreeMap<(String, usize), Vec<usize>> = BTreeMap::new();
         let mut edges: Vec<Edge> = Vec::new();
         for ((from, to, private, common), mut words) in std::mem::take(&mut self.gathered) {

@@ -375,6 +375,7 @@ pub fn large() -> Blueprint {
         s.push(&format!("containerApp.{service}"), "Microsoft.App/containerApps", &format!("ca-talenti-{service}-prod-weu"), &format!("service.{service}"), json!({"properties": {"environmentId": id("containerEnvironment.main"), "template": {"containers": [{"env": env, "resources": {"cpu": 1, "memory": "2Gi"}}], "scale": {"minReplicas": 2, "maxReplicas": 10}}}}));
         s.role(service, "registry.main", ACR_PULL);
         s.role(service, "vault.main", SECRETS_USER);
+        s.role(service, "insights.main", "3913510d-42f4-4e42-8a64-420c390055eb");
     }
     for service in ["api", "worker", "matcher"] {
         s.role(service, "storage.files", BLOBS);
