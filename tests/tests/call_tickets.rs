@@ -3,12 +3,14 @@
 //! The build room makes release builds, minutes of work for a service of this size: how it builds is the examples' proof.
 //! Here it is given the program that cargo has already made; a single program is a source too.
 
-use std::collections::BTreeMap;
-use std::process::Command;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use landfall_tests::servers::{Postgres, free_port};
 use landfall_tests::{Project, Ran, block, call_tickets, finish, wait_for};
 use serde_json::{Value, json};
 
@@ -46,6 +48,74 @@ fn calls_become_tickets_through_the_deployed_address() {
         assert!(!printed.all().contains("planted-"), "a secret is printed: {}", printed.all());
     }
     project.keeps_no_value(&[SECRET, TOKEN]);
+}
+
+/// Several replicas, a queue in PostgreSQL, a TOPdesk elsewhere, and a model that nobody can reach.
+#[test]
+fn replicas_share_a_queue_in_postgresql() {
+    let Some(database) = Postgres::start() else { return };
+    let desk = Desk::start();
+    let project = Project::example("call-tickets");
+    std::fs::copy(call_tickets(), project.dir.join("call-tickets")).expect("a program can be copied");
+    project.edit("landfall.toml", "\"../../apps/call-tickets\"", "\"call-tickets\"");
+    // ElevenLabs' addresses alone may call what is deployed otherwise.
+    let open = "[environment.staging.service.web]\ningress = { allow = [] }\nscale = { min = 2 }\n\n";
+    let secrets = "[environment.staging.service.web.secrets]";
+    project.edit("landfall.toml", secrets, &format!("{open}{secrets}"));
+    let staging = ["--env", "staging", "--local", "--yes"];
+    for (secret, value) in [
+        ("elevenlabs-webhook-secret", SECRET),
+        ("call-tickets-token", TOKEN),
+        ("call-tickets-store", &database.url()),
+        ("topdesk-url", &desk.url),
+        ("topdesk-username", "call-tickets"),
+        ("topdesk-password", "fake-application-password"),
+        ("openai-api-key", "planted-model-key"),
+    ] {
+        project.run_with_input(&[&["secrets", "set", secret], &staging[..]].concat(), value).expect(0);
+    }
+    project.run(&[&["up"], &staging[..]].concat()).expect(0);
+    let status = project.run(&["status", "--env", "staging", "--local", "--json"]).expect(0).json();
+    let web = &status["services"][0];
+    assert_eq!(web["revisions"][0]["replicas"], 2, "{web:#}");
+    let url = web["urls"][0].as_str().expect("an address");
+    simulate(url);
+    let calls = operator(url, "/calls?limit=100");
+    let numbers: BTreeSet<&str> =
+        calls["calls"].as_array().into_iter().flatten().filter_map(|call| call["number"].as_str()).collect();
+    assert_eq!(numbers.len(), CALLS, "a ticket of its own for each call: {calls:#}");
+}
+
+/// The stand-in for TOPdesk that a demonstration of the service brings with it.
+struct Desk {
+    url: String,
+    service: Child,
+    _data: tempfile::TempDir,
+}
+
+impl Desk {
+    fn start() -> Desk {
+        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut service = Command::new(call_tickets())
+            .args(["serve", "--demo", "--loopback", "--port", &free_port().to_string()])
+            .env("STORAGE_BASE_PATH", data.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the service starts");
+        let printed = BufReader::new(service.stdout.take().expect("it prints"));
+        let line = printed.lines().map_while(Result::ok).find(|line| line.starts_with("fake TOPdesk"));
+        let line = line.expect("it says where its TOPdesk is");
+        let url = line.split_whitespace().nth(2).expect("an address").to_owned();
+        Desk { url, service, _data: data }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+    }
 }
 
 fn set(project: &Project, secret: &str, value: &str) -> Ran {

@@ -125,6 +125,10 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+fn telemetry_options() -> Options {
+    Options::from_env("call-tickets", env!("CARGO_PKG_VERSION"), variable)
+}
+
 fn tell(findings: &[Finding]) {
     for finding in findings {
         let kind = if finding.severity == Severity::Error { "error" } else { "warning" };
@@ -170,11 +174,10 @@ async fn serve(demo: bool, port: Option<u16>, loopback: bool) -> u8 {
         });
     }
     let port = port.unwrap_or(config.port);
-    let telemetry =
-        match Telemetry::start(&Options::from_env("call-tickets", env!("CARGO_PKG_VERSION"), variable)) {
-            Ok(telemetry) => Arc::new(telemetry),
-            Err(error) => return failed(&error.to_string()),
-        };
+    let telemetry = match Telemetry::start(&telemetry_options()) {
+        Ok(telemetry) => Arc::new(telemetry),
+        Err(error) => return failed(&error.to_string()),
+    };
     let metrics = Metrics::new(&telemetry.meter());
     let service = match Service::new(config, metrics, outside()).await {
         Ok(service) => Arc::new(service),
@@ -242,7 +245,17 @@ async fn told_to_stop() {
 }
 
 async fn check(connect: bool, as_json: bool) -> u8 {
-    let (config, findings) = config::read(&variable);
+    let (mut config, mut findings) = config::read(&variable);
+    if let Err(error) = telemetry_options().check() {
+        let variable = match error {
+            landfall_telemetry::Error::Filter => "LOG_LEVEL",
+            landfall_telemetry::Error::ApplicationInsights => "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            _ => "OTEL_EXPORTER_OTLP_ENDPOINT",
+        };
+        let message = error.to_string();
+        findings.push(Finding { severity: Severity::Error, variable: variable.into(), message });
+        config = None;
+    }
     let mut services = Vec::new();
     if let Some(config) = config.as_ref().filter(|_| connect) {
         services = connected(config).await;

@@ -36,7 +36,9 @@ fn number(variable: &str, usual: usize) -> usize {
 }
 
 fn start(port: u16, folder: &std::path::Path, desk: &Desk, post: &Post) -> Process {
-    let child = Command::new(env!("CARGO_BIN_EXE_call-tickets"))
+    // A release build can be tried as well.
+    let program = std::env::var_os("CALL_TICKETS_BIN");
+    let child = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_call-tickets").into()))
         .args(["serve", "--loopback", "--port", &port.to_string()])
         .env_clear()
         .env("ELEVENLABS_WEBHOOK_SECRET", SECRET)
@@ -59,6 +61,14 @@ fn start(port: u16, folder: &std::path::Path, desk: &Desk, post: &Post) -> Proce
         .spawn()
         .expect("the service starts");
     Process(child)
+}
+
+async fn listens(port: u16) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        assert!(Instant::now() < end, "the service does not listen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,6 +131,10 @@ async fn killed_at_random_nothing_is_lost_and_nothing_is_doubled() {
             let part = ["POST /tas/api/incidents", "GET /tas/api/incidents", "attachments", "persons"]
                 [chance.random_range(0..4)];
             desk.faults.next(part, faults[chance.random_range(0..faults.len())].clone());
+        }
+        // Some are killed while they start. The others have a second or so however slow the machine is.
+        if chance.random_bool(0.75) {
+            listens(port).await;
         }
         tokio::time::sleep(Duration::from_millis(chance.random_range(200..1500))).await;
         drop(process);

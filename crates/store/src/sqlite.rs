@@ -52,11 +52,14 @@ const APPLICATION_ID: i32 = 0x4c46_5354;
 /// The most writes that share a transaction, so that the first of them does not wait for ever.
 const BATCH: usize = 256;
 
-/// The length at which the log is to begin anew. It never does by itself while writes follow each other without a gap.
-const LOG: i64 = 64 << 20;
+/// The length at which the log is brought into the file though writes follow each other, and begins anew.
+const LOG_LONGEST: u64 = 64 << 20;
 
-/// The least time between two checkpoints.
-const PAUSE: Duration = Duration::from_millis(200);
+/// What stays of a long log's length when it begins anew: writing over it is cheaper than making it longer.
+const LOG_KEPT: i64 = 4 << 20;
+
+/// Nobody has written for so long: a good time for a checkpoint.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// Each page of a commit is a write of its own, and the body of a call takes most of a page of SQLite's usual 4096 bytes.
 const PAGE: i64 = 8192;
@@ -107,13 +110,18 @@ impl Sqlite {
         writer.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
         // Checkpoints are the other thread's.
         writer.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
+        writer.pragma_update(None, "journal_size_limit", LOG_KEPT).map_err(failed)?;
         let housekeeper = connect(path).map_err(failed)?;
         let (jobs, waiting) = channel();
         let (written, to_check) = sync_channel(1);
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         thread("store")
             .spawn(move || write(&writer, &waiting, &written))
-            .and_then(|_| thread("store-log").spawn(move || checkpoint(&housekeeper, &to_check)))
+            .and_then(|_| {
+                thread("store-log").spawn(move || checkpoint(&housekeeper, log.as_ref(), &to_check))
+            })
             .map_err(|error| Error::engine("the store's threads", error))?;
         Ok(Sqlite { writer: jobs, reader: Arc::new(Mutex::new(reader)) })
     }
@@ -256,21 +264,20 @@ fn write(connection: &Connection, waiting: &Receiver<Job>, written: &SyncSender<
     }
 }
 
-/// The thread that brings the log into the file, now and then.
-fn checkpoint(connection: &Connection, written: &Receiver<()>) {
-    let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap_or(4096);
-    let pages = |bytes: i64| bytes / page;
+/// The thread that brings the log into the file: when nobody writes for a while, or when the log has grown long. It
+/// costs the disk what many commits do, so not in the middle of a rush.
+fn checkpoint(connection: &Connection, log: &Path, written: &Receiver<()>) {
+    let is_long = || std::fs::metadata(log).is_ok_and(|log| log.len() >= LOG_LONGEST);
     while written.recv().is_ok() {
-        let checkpointed = |mode: &str| {
-            connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(1))
-        };
-        // Beside the writes. What fails here, for want of space perhaps, stays in the log and is tried again.
-        let length = checkpointed("PASSIVE").unwrap_or(0);
-        if length > pages(LOG) {
-            // Most of it is in the file now. Only while nobody writes can the log begin anew, so the rest is short.
+        while !is_long() && written.recv_timeout(QUIET).is_ok() {}
+        // What fails here, for want of space perhaps, stays in the log and is tried again after the next write.
+        let checkpointed =
+            |mode: &str| connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+        let _ = checkpointed("PASSIVE");
+        if is_long() {
+            // Nearly all of it is in the file now. Only while nobody writes can the log begin anew, and that is short.
             let _ = checkpointed("RESTART");
         }
-        std::thread::sleep(PAUSE);
     }
 }
 

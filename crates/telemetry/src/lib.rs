@@ -66,6 +66,8 @@ impl Options {
         version: &'static str,
         read: impl Fn(&str) -> Option<String>,
     ) -> Options {
+        // Set to nothing is not set.
+        let read = |name: &str| read(name).filter(|value| !value.trim().is_empty());
         let form = match read("LOG_FORMAT").as_deref() {
             Some("json") => Form::Json,
             Some("text") => Form::Text,
@@ -77,14 +79,36 @@ impl Options {
             version,
             instance: read("CONTAINER_APP_REPLICA_NAME").or_else(|| read("HOSTNAME")),
             form,
-            filter: read("RUST_LOG")
-                .or_else(|| read("LOG_LEVEL"))
-                .unwrap_or_else(|| "info".into())
-                .to_lowercase(),
+            filter: filter(&read("RUST_LOG").or_else(|| read("LOG_LEVEL")).unwrap_or_else(|| "info".into())),
             otlp: read("OTEL_EXPORTER_OTLP_ENDPOINT"),
             application_insights: read("APPLICATIONINSIGHTS_CONNECTION_STRING").map(SecretString::from),
             period: Duration::from_secs(60),
         }
+    }
+
+    /// Whether telemetry could be started so. Nothing is started, and nobody is asked.
+    ///
+    /// # Errors
+    /// What of the options cannot be used.
+    pub fn check(&self) -> Result<(), Error> {
+        parsed(&self.filter)?;
+        if let Some(address) = &self.otlp {
+            spans_by_otlp(address, blocking_client()?)?;
+        }
+        if let Some(connection) = &self.application_insights {
+            application_insights(connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// A filter as it was meant: in any case, and with the levels that others have beside ours.
+fn filter(text: &str) -> String {
+    let text = text.trim().to_lowercase();
+    match text.as_str() {
+        "warning" => "warn".into(),
+        "critical" | "fatal" => "error".into(),
+        _ => text,
     }
 }
 
@@ -92,11 +116,11 @@ impl Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter of the log cannot be read.
-    #[error("the log filter cannot be read: {0}")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// The collector's address cannot be used.
-    #[error("traces and metrics cannot be sent by OTLP: {0}")]
-    Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+    #[error("the log filter cannot be read: it must be a level, or as in info,call_tickets=debug")]
+    Filter,
+    /// The collector's address cannot be used. It is not shown: it may hold a login.
+    #[error("the address of the OTLP collector cannot be used: it must be as in http://HOST:4318")]
+    Otlp,
     /// Application Insights cannot be reached with this connection string. It is not shown: it holds a key.
     #[error("the connection string of Application Insights cannot be read")]
     ApplicationInsights,
@@ -123,7 +147,7 @@ impl Telemetry {
     /// What of the options cannot be used.
     pub fn start(options: &Options) -> Result<Telemetry, Error> {
         let telemetry = Telemetry::without_logs(options)?;
-        let filter = EnvFilter::builder().parse(&options.filter)?;
+        let filter = parsed(&options.filter)?;
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         let lines = match options.form {
             Form::Json => {
@@ -171,33 +195,23 @@ impl Telemetry {
         let mut tracers = SdkTracerProvider::builder().with_resource(resource);
         let mut traced = false;
         if let Some(address) = &options.otlp {
-            let address = address.trim_end_matches('/');
             let client = blocking_client()?;
-            let spans = opentelemetry_otlp::SpanExporter::builder()
-                .with_http()
-                .with_http_client(client.clone())
-                .with_endpoint(format!("{address}/v1/traces"))
-                .build()?;
+            let spans = spans_by_otlp(address, client.clone())?;
             let numbers = opentelemetry_otlp::MetricExporter::builder()
                 .with_http()
                 .with_http_client(client)
-                .with_endpoint(format!("{address}/v1/metrics"))
-                .build()?;
+                .with_endpoint(format!("{}/v1/metrics", address.trim_end_matches('/')))
+                .build()
+                .map_err(|_| Error::Otlp)?;
             tracers = tracers.with_batch_exporter(spans);
             meters =
                 meters.with_reader(PeriodicReader::builder(numbers).with_interval(options.period).build());
             traced = true;
         }
         if let Some(connection) = &options.application_insights {
-            let exporter = || {
-                let client = blocking_client()?;
-                let connection = connection.expose_secret();
-                opentelemetry_application_insights::Exporter::new_from_connection_string(connection, client)
-                    .map_err(|_| Error::ApplicationInsights)
-            };
-            tracers = tracers.with_batch_exporter(exporter()?);
-            meters = meters
-                .with_reader(PeriodicReader::builder(exporter()?).with_interval(options.period).build());
+            tracers = tracers.with_batch_exporter(application_insights(connection)?);
+            let numbers = PeriodicReader::builder(application_insights(connection)?);
+            meters = meters.with_reader(numbers.with_interval(options.period).build());
             traced = true;
         }
         Ok(Telemetry {
@@ -225,6 +239,33 @@ impl Telemetry {
         }
         let _ = self.meters.shutdown();
     }
+}
+
+fn parsed(filter: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::builder().parse(filter).map_err(|_| Error::Filter)
+}
+
+fn spans_by_otlp(
+    address: &str,
+    client: reqwest::blocking::Client,
+) -> Result<opentelemetry_otlp::SpanExporter, Error> {
+    opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_http_client(client)
+        .with_endpoint(format!("{}/v1/traces", address.trim_end_matches('/')))
+        .build()
+        .map_err(|_| Error::Otlp)
+}
+
+type ApplicationInsights = opentelemetry_application_insights::Exporter<reqwest::blocking::Client>;
+
+fn application_insights(connection: &SecretString) -> Result<ApplicationInsights, Error> {
+    let client = blocking_client()?;
+    opentelemetry_application_insights::Exporter::new_from_connection_string(
+        connection.expose_secret(),
+        client,
+    )
+    .map_err(|_| Error::ApplicationInsights)
 }
 
 fn resource(options: &Options) -> Resource {

@@ -124,3 +124,33 @@ fn options_come_from_the_environment() {
         ("debug", Form::Json, Some("http://c:4318"))
     );
 }
+
+#[test]
+fn options_are_checked_without_starting_anything() {
+    let read = |variables: &'static [(&str, &str)]| {
+        let find = move |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        Options::from_env("call_tickets", "1.2.3", find)
+    };
+    for good in [
+        &[("LOG_LEVEL", "WARNING")][..],
+        &[("LOG_LEVEL", "CRITICAL"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
+        &[("RUST_LOG", "info,hyper=off"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9/")],
+        &[(
+            "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000",
+        )],
+    ] {
+        read(good).check().unwrap_or_else(|error| panic!("{good:?}: {error}"));
+    }
+    assert_eq!(read(&[("LOG_LEVEL", "WARNING")]).filter, "warn");
+    for wrong in [
+        &[("LOG_LEVEL", "a=b=c")][..],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "no address")],
+        &[("APPLICATIONINSIGHTS_CONNECTION_STRING", "planted")],
+    ] {
+        let error = read(wrong).check().expect_err("is wrong");
+        assert!(!error.to_string().contains("planted"), "{error}");
+    }
+}
