@@ -3,8 +3,9 @@
 //! Both are sent calls that were signed before the clock ran, each another conversation, over connections that are
 //! kept, and both have the event on the disk before they answer. call-tickets runs as `serve` does with nothing but a
 //! secret: no TOPdesk is configured, so that its workers store each transcript, make its ticket by rules and then put
-//! the event off. FastAPI does nothing with its events. It is started twice, as the document's image starts it (one
-//! process) and with a process for each processor, and the better of the two counts.
+//! the event off, a few at a time while the rush lasts. FastAPI does nothing with its events. Neither writes a line of
+//! log for each call. FastAPI is started twice, as the document's image starts it (one process) and with a process for
+//! each processor, and the better of the two counts.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
