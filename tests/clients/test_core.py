@@ -506,3 +506,6 @@ def test_az_lists_usages(az):
     assert [one["name"]["value"] for one in [az("storage", "account", "show-usage", "-l", "westeurope")]] == ["StorageAccounts"]
     names = {one["name"]["value"] for one in az("network", "list-usages", "-l", "westeurope")}
     assert "VirtualNetworks" in names
+    # a command that joins its path to the cloud's address, which ends in a slash
+    names = {one["name"]["value"] for one in az("containerapp", "list-usages", "-l", "westeurope")["value"]}
+    assert "ManagedEnvironmentCount" in names
