@@ -350,7 +350,9 @@ impl AzureHands {
         id: &str,
         api_version: &str,
     ) -> Failure {
-        if resource_type != landfall_blueprint::resource::CONTAINER_APP {
+        let pulls =
+            [landfall_blueprint::resource::CONTAINER_APP, landfall_blueprint::services::container_job::TYPE];
+        if !pulls.contains(&resource_type) {
             return failure;
         }
         if failure.class == Class::Fatal && is_waiting_for_a_role(&failure.message) {
@@ -358,7 +360,8 @@ impl AzureHands {
             failure.class = Class::NotYetConsistent;
             return failure;
         }
-        if let Ok(Some(app)) = self.target.arm.get(id, api_version).await
+        if resource_type == landfall_blueprint::resource::CONTAINER_APP
+            && let Ok(Some(app)) = self.target.arm.get(id, api_version).await
             && let Some(revision) = app["properties"]["latestRevisionName"].as_str()
         {
             let printed = logs::tail(&self.target, id, revision, 10).await.unwrap_or_default();

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
 use landfall_blueprint::resource::ROLE_ASSIGNMENT;
-use landfall_blueprint::{Address, Blueprint, Expression, TAG_APP, TAG_ENV};
+use landfall_blueprint::services::app_service;
+use landfall_blueprint::{Address, Blueprint, Expression, Resource, TAG_APP, TAG_ENV};
 use landfall_engine::{Journal, OperationKey};
 use landfall_plan::{Live, Plan, SoftDeleted, Stray};
 use serde_json::Value;
@@ -76,7 +77,7 @@ pub async fn read(
         live.resources.insert(group.address.clone(), body);
         let mut reads = futures::stream::iter(blueprint.resources.iter().skip(1))
             .map(|resource| async move {
-                let body = get(target, &resource.address, &resource.id(), resource.api_version).await?;
+                let body = whole(target, resource).await?;
                 Ok::<_, Error>((resource.address.clone(), body))
             })
             .buffer_unordered(PARALLEL_READS);
@@ -95,6 +96,7 @@ pub async fn read(
     }
     live.soft_deleted = soft_deleted(target, blueprint, &live).await?;
     live.applied = applied(blueprint, journal, scope)?;
+    forget_others_settings(blueprint, &mut live);
     Ok(live)
 }
 
@@ -140,6 +142,57 @@ pub async fn elsewhere(target: &Target, blueprint: &Blueprint, live: &Live) -> R
 pub(crate) fn is_ours(item: &Value, blueprint: &Blueprint) -> bool {
     let tags = tags(item);
     tags.get(TAG_APP) == Some(&blueprint.app) && tags.get(TAG_ENV) == Some(&blueprint.environment)
+}
+
+/// Drops settings that neither the blueprint says nor we once made. Somebody may have put a secret there in the clear,
+/// and what is live goes into plans and comparisons.
+fn forget_others_settings(blueprint: &Blueprint, live: &mut Live) {
+    for resource in blueprint.resources.iter().filter(|resource| is_settings(resource)) {
+        let said = resource.body.at("properties").and_then(|settings| settings.as_object());
+        let once = live
+            .applied
+            .get(&resource.address)
+            .and_then(|applied| applied["properties"].as_object())
+            .cloned();
+        let found =
+            live.resources.get_mut(&resource.address).and_then(|body| body["properties"].as_object_mut());
+        if let Some(settings) = found {
+            settings.retain(|name, _| {
+                said.is_some_and(|said| said.get(name).is_some())
+                    || once.as_ref().is_some_and(|once| once.contains_key(name))
+            });
+        }
+    }
+}
+
+/// Whether a resource is the settings of an application on App Service or of a slot.
+fn is_settings(resource: &Resource) -> bool {
+    let config = [app_service::CONFIG, app_service::SLOT_CONFIG].contains(&resource.resource_type);
+    config && resource.name.ends_with("/appsettings")
+}
+
+/// A resource as it is live, with the parts that Azure answers elsewhere.
+async fn whole(target: &Target, resource: &Resource) -> Result<Option<Value>, Error> {
+    let (address, id, version) = (&resource.address, resource.id(), resource.api_version);
+    if is_settings(resource) {
+        // Settings may be secrets, so that reading them is an action of its own.
+        let listed = target.arm.post(&format!("{id}/list"), version, None).await;
+        return match listed {
+            Err(error) if error.status() == Some(404) => Ok(None),
+            listed => listed.map(Some).map_err(Error::azure(format!("read {address}"))),
+        };
+    }
+    let mut body = get(target, address, &id, version).await?;
+    if [app_service::SITE, app_service::SLOT].contains(&resource.resource_type)
+        && let Some(site) = &mut body
+    {
+        // A site itself answers only a few lines of its configuration.
+        let config = get(target, address, &format!("{id}/config/web"), version).await?;
+        if let Some(config) = config {
+            site["properties"]["siteConfig"] = config["properties"].clone();
+        }
+    }
+    Ok(body)
 }
 
 async fn get(

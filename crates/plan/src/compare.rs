@@ -264,6 +264,11 @@ impl Walk<'_> {
             (Applied::Value(applied), Some(wanted)) => self.equal(place, wanted, applied),
             _ => false,
         };
+        // What moves by itself has moved, unless it is we who move it.
+        let moves = self.habits.moving.contains(&place.pattern.as_str());
+        if moves && live.is_some() && (as_applied || matches!(applied, Applied::Unknown)) {
+            return;
+        }
         let cause = if as_applied { Cause::Drift } else { Cause::Intent };
         let to = wanted.map_or(Value::Null, shown);
         self.push(place, live.cloned().unwrap_or_default(), to, cause);

@@ -7,7 +7,9 @@
 //! A path names a property in any item of a list with `[]`: `properties.template.containers[].image`.
 
 use landfall_blueprint::resource::{CONTAINER_APP, ROLE_ASSIGNMENT};
-use landfall_blueprint::services::{identity, registry, storage, vault};
+use landfall_blueprint::services::{
+    app_service, container_job, identity, kubernetes, registry, storage, vault,
+};
 
 /// What one type does to its bodies.
 #[derive(Debug, Default)]
@@ -29,6 +31,9 @@ pub struct Habits {
     pub ours: &'static [&'static str],
     /// Parts that others set beside us, and that a write has to send back or would erase.
     pub kept: &'static [&'static str],
+    /// Values that a rule of Azure's changes by itself within bounds of ours, such as how many instances there are: ours
+    /// is where it begins, and only our own changing of it is a change.
+    pub moving: &'static [&'static str],
     /// Properties that only a new resource can have another value of, each with the reason for people.
     pub immutable: &'static [(&'static str, &'static str)],
 }
@@ -233,7 +238,9 @@ pub const HABITS: &[Habits] = &[
             "properties.workloadProfiles[].workloadProfileType",
         ],
         defaults: &[
+            ("properties.peerAuthentication.mtls.enabled", Implied::Bool(false)),
             ("properties.publicNetworkAccess", Implied::Text("Enabled")),
+            ("properties.vnetConfiguration.internal", Implied::Bool(false)),
             ("properties.zoneRedundant", Implied::Bool(false)),
         ],
         write_only: &["properties.appLogsConfiguration.logAnalyticsConfiguration.sharedKey"],
@@ -334,7 +341,170 @@ pub const HABITS: &[Habits] = &[
         immutable: &[MOVED, ("properties.environmentId", "an app stays in the environment it was made in")],
         ..EMPTY
     },
+    Habits {
+        resource_type: container_job::TYPE,
+        folded: &[
+            "identity.type",
+            "properties.configuration.registries[].server",
+            "properties.configuration.secrets[].keyVaultUrl",
+            "properties.configuration.secrets[].name",
+            "properties.configuration.triggerType",
+            "properties.template.containers[].env[].secretRef",
+            "properties.workloadProfileName",
+        ],
+        defaults: &[
+            ("properties.configuration.replicaRetryLimit", Implied::Number(0)),
+            ("properties.template.containers[].command", Implied::Nothing),
+            ("properties.template.containers[].env", Implied::Nothing),
+            ("properties.template.containers[].env[].value", Implied::Text("")),
+            ("properties.workloadProfileName", Implied::Text("Consumption")),
+        ],
+        lists: &[
+            ("properties.configuration.eventTriggerConfig.scale.rules", List::Keyed("name")),
+            ("properties.configuration.registries", List::Keyed("server")),
+            ("properties.configuration.secrets", List::Keyed("name")),
+            ("properties.template.containers", List::Keyed("name")),
+            ("properties.template.containers[].env", List::Keyed("name")),
+        ],
+        quantities: &["properties.template.containers[].resources.memory"],
+        ours: &[
+            "properties.configuration.eventTriggerConfig",
+            "properties.configuration.manualTriggerConfig",
+            "properties.configuration.registries",
+            "properties.configuration.scheduleTriggerConfig",
+            "properties.configuration.secrets",
+            "properties.template.containers[].args",
+            "properties.template.containers[].command",
+            "properties.template.containers[].env[].secretRef",
+            "properties.template.containers[].env[].value",
+        ],
+        kept: &["identity.userAssignedIdentities", "properties.configuration.identitySettings"],
+        immutable: &[MOVED, ("properties.environmentId", "a job stays in the environment it was made in")],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: "Microsoft.App/managedEnvironments/daprComponents",
+        lists: &[("properties.metadata", List::Keyed("name")), ("properties.scopes", List::Set)],
+        ours: &["properties.secrets"],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: app_service::PLAN,
+        folded: &["kind", "sku.name", "sku.tier"],
+        defaults: &[("properties.zoneRedundant", Implied::Bool(false))],
+        moving: &["sku.capacity"],
+        immutable: &[
+            MOVED,
+            ("properties.reserved", "a plan keeps its operating system"),
+            ("properties.zoneRedundant", "zone redundancy is settled when a plan is made"),
+        ],
+        ..EMPTY
+    },
+    SITE,
+    Habits { resource_type: app_service::SLOT, ..SITE },
+    // Settings are the manifest's alone: what others put there may be secrets, which no plan may carry.
+    Habits {
+        resource_type: app_service::CONFIG,
+        lists: &[("properties.appSettingNames", List::Set)],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: "Microsoft.Web/sites/hostNameBindings",
+        folded: &["properties.customHostNameDnsRecordType", "properties.hostNameType"],
+        kept: &["properties.sslState", "properties.thumbprint"],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: "Microsoft.Web/staticSites/customDomains",
+        // Asked once, when the domain is shown to be ours.
+        write_only: &["properties.validationMethod"],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: kubernetes::TYPE,
+        folded: &["identity.type", "sku.name", "sku.tier", "properties.networkProfile.loadBalancerSku"],
+        defaults: &[
+            ("properties.agentPoolProfiles[].enableNodePublicIP", Implied::Bool(false)),
+            ("properties.apiServerAccessProfile.enablePrivateCluster", Implied::Bool(false)),
+            ("properties.supportPlan", Implied::Text("KubernetesOfficial")),
+        ],
+        lists: &[
+            // Pools of their own show here, too.
+            ("properties.agentPoolProfiles", List::Shared("name")),
+            ("properties.agentPoolProfiles[].availabilityZones", List::Set),
+            ("properties.agentPoolProfiles[].nodeTaints", List::Set),
+            ("properties.aadProfile.adminGroupObjectIDs", List::Set),
+            ("properties.apiServerAccessProfile.authorizedIPRanges", List::Set),
+        ],
+        kept: &[
+            "identity.userAssignedIdentities",
+            "properties.agentPoolProfiles",
+            "properties.addonProfiles",
+            "properties.autoScalerProfile",
+            "properties.azureMonitorProfile",
+            "properties.nodeResourceGroup",
+            "properties.securityProfile",
+            "properties.storageProfile",
+            "properties.windowsProfile",
+        ],
+        moving: &["properties.agentPoolProfiles[].count"],
+        immutable: &[
+            MOVED,
+            ("properties.dnsPrefix", "a cluster keeps its name in DNS"),
+            ("properties.networkProfile.networkPlugin", "a cluster keeps its network"),
+            ("properties.networkProfile.podCidr", "a cluster keeps the addresses of its pods"),
+            ("properties.networkProfile.serviceCidr", "a cluster keeps the addresses of its services"),
+        ],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: kubernetes::POOL,
+        defaults: &[("properties.enableNodePublicIP", Implied::Bool(false))],
+        lists: &[("properties.availabilityZones", List::Set), ("properties.nodeTaints", List::Set)],
+        ours: &["properties.nodeTaints", "properties.nodeLabels"],
+        moving: &["properties.count"],
+        immutable: &[
+            ("properties.vmSize", "a pool keeps the size of its machines"),
+            ("properties.osDiskSizeGB", "a pool keeps the disks of its nodes"),
+            ("properties.scaleSetPriority", "a pool keeps to ordinary or to spare nodes"),
+            ("properties.vnetSubnetID", "a pool stays in its subnet"),
+        ],
+        ..EMPTY
+    },
 ];
+
+/// What Azure answers for an application on App Service and for its slots alike.
+const SITE: Habits = Habits {
+    resource_type: app_service::SITE,
+    folded: &[
+        "kind",
+        "identity.type",
+        "properties.publicNetworkAccess",
+        "properties.siteConfig.linuxFxVersion",
+    ],
+    defaults: &[
+        ("properties.clientAffinityEnabled", Implied::Bool(false)),
+        ("properties.publicNetworkAccess", Implied::Text("Enabled")),
+        ("properties.siteConfig.acrUseManagedIdentityCreds", Implied::Bool(false)),
+        ("properties.siteConfig.remoteDebuggingEnabled", Implied::Bool(false)),
+        ("properties.siteConfig.use32BitWorkerProcess", Implied::Bool(false)),
+    ],
+    // The identity's client id, which the address of the identity settles.
+    write_only: &["properties.siteConfig.acrUserManagedIdentityID"],
+    lists: &[
+        ("properties.siteConfig.cors.allowedOrigins", List::Set),
+        // Azure adds a rule for everybody else.
+        ("properties.siteConfig.ipSecurityRestrictions", List::Shared("name")),
+    ],
+    kept: &[
+        "identity.userAssignedIdentities",
+        "properties.hostNameSslStates",
+        "properties.siteConfig.autoHealEnabled",
+        "properties.siteConfig.autoHealRules",
+    ],
+    immutable: &[MOVED],
+    ..EMPTY
+};
 
 const EMPTY: Habits = Habits {
     resource_type: "",
@@ -345,6 +515,7 @@ const EMPTY: Habits = Habits {
     quantities: &[],
     ours: &[],
     kept: &[],
+    moving: &[],
     immutable: &[],
 };
 

@@ -15,7 +15,43 @@ pub fn keep(habits: &Habits, body: &mut Body, live: &Value, applied: Option<&Val
         let steps: Vec<&str> = path.split('.').collect();
         walk(habits, "", &steps, body, live, applied);
     }
+    for path in habits.moving {
+        let steps: Vec<&str> = path.split('.').collect();
+        leave(habits, "", &steps, body, live, applied);
+    }
     keep_identity(body, live);
+}
+
+/// Puts the live value in the place of one that moves by itself and that we do not change: a write must not set it
+/// back to where it began.
+fn leave(habits: &Habits, at: &str, steps: &[&str], body: &mut Body, live: &Value, applied: Option<&Value>) {
+    let [step, rest @ ..] = steps else { return };
+    let (key, items) = step.strip_suffix("[]").map_or((*step, false), |key| (key, true));
+    let at = if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
+    let (Some(live), Body::Object(object)) = (live.get(key), body) else { return };
+    let applied = applied.and_then(|applied| applied.get(key));
+    match (object.get_mut(key), rest.is_empty()) {
+        (Some(there), true) => {
+            let is = |value: &Value| there.to_json().is_ok_and(|there| there == *value);
+            if applied.is_none_or(is) {
+                *there = Body::Kept(live.clone());
+            }
+        }
+        (Some(Body::Array(wanted)), false) if items => {
+            let Some(List::Keyed(name) | List::Shared(name)) = habits.list(&at) else { return };
+            for item in wanted {
+                let Some(own) = item.get(name).and_then(Body::as_str).map(str::to_owned) else { continue };
+                let of = |items: &Value| -> Option<Value> {
+                    items.as_array()?.iter().find(|item| item[name] == own.as_str()).cloned()
+                };
+                if let Some(live) = of(live) {
+                    leave(habits, &format!("{at}[]"), rest, item, &live, applied.and_then(of).as_ref());
+                }
+            }
+        }
+        (Some(there), false) => leave(habits, &at, rest, there, live, applied),
+        (None, _) => {}
+    }
 }
 
 /// An identity of the system's that somebody turned on beside the one we assign.

@@ -403,6 +403,14 @@ const DELETED_FIRST: &[&str] = &[
     "Microsoft.App/containerApps",
     "Microsoft.App/jobs",
     "Microsoft.App/managedEnvironments",
+    "Microsoft.Insights/autoscalesettings",
+    "Microsoft.Web/staticSites/linkedBackends",
+    "Microsoft.Web/certificates",
+    "Microsoft.Web/staticSites",
+    "Microsoft.Web/sites/slots",
+    "Microsoft.Web/sites",
+    "Microsoft.Web/serverfarms",
+    "Microsoft.ContainerService/managedClusters",
 ];
 const DELETED_LAST: &[&str] = &[
     "Microsoft.OperationalInsights/workspaces",
@@ -478,10 +486,16 @@ fn deletions(changes: &[Change], strays: &[Stray]) -> Vec<Change> {
 fn stray_address(stray: &Stray) -> Address {
     const KINDS: &[(&str, &str)] = &[
         ("Microsoft.App/containerApps", "containerApp"),
+        ("Microsoft.App/jobs", "containerJob"),
         ("Microsoft.App/managedEnvironments", "containerEnvironment"),
         ("Microsoft.ContainerRegistry/registries", "registry"),
         ("Microsoft.ManagedIdentity/userAssignedIdentities", "identity"),
         ("Microsoft.Storage/storageAccounts", "storage"),
+        ("Microsoft.ContainerService/managedClusters", "cluster"),
+        ("Microsoft.Web/serverfarms", "plan"),
+        ("Microsoft.Web/sites", "site"),
+        ("Microsoft.Web/sites/slots", "slot"),
+        ("Microsoft.Web/staticSites", "staticSite"),
     ];
     let known =
         KINDS.iter().find(|(t, _)| t.eq_ignore_ascii_case(&stray.resource_type)).map(|(_, kind)| *kind);

@@ -1,4 +1,6 @@
 //! App Service on Linux: a plan and an application per service, its slots, settings, domains and how it scales.
+//!
+//! Settings are written whole: what somebody else adds to them in Azure is gone with the next change.
 
 use landfall_manifest::host::{Slot, linux_fx};
 use landfall_manifest::{Access, AppService, Down, Host, Ingress, Load, Per, Scale, Service, Source, Times};

@@ -179,8 +179,8 @@ pub(crate) fn all(app: &App) -> Result<Blueprint, Vec<Problem>> {
 fn not_deployed(service: &Service) -> Option<&'static str> {
     match (host::of(&service.host).code, &service.source) {
         (host::Code::Image, _) | (host::Code::Package, Source::Image(_)) => None,
-        (host::Code::Package, Source::Folder(_)) => Some("its code is not brought there yet"),
-        (host::Code::Manifests, _) => Some("its pods are not started yet"),
+        (host::Code::Package, Source::Folder(_)) => Some("its code is not brought there by this version"),
+        (host::Code::Manifests, _) => Some("its pods are not started by this version"),
     }
 }
 

@@ -45,6 +45,7 @@ pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Fail
     let survey = site.survey(blueprint, builds, &consent.adopt).await.map_err(target::failure)?;
     if ui.json {
         let mut document = support::document(&survey.plan);
+        document["notDeployed"] = json!(survey.blueprint.not_deployed);
         document["questions"] = landfall_deploy::consent::questions(&survey.plan, &consent)
             .iter()
             .map(|question| json!({"says": support::describe(question), "flag": support::flag(question)}))
@@ -56,6 +57,7 @@ pub async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Exit, Fail
             true => ui.out("nothing to change"),
             false => up::show(&survey, &Ui { quiet: false, ..ui.clone() }),
         }
+        up::left_out(&survey.blueprint, ui);
         if let Some((why, help)) = support::second_copy(&survey) {
             ui.warning(&why);
             ui.hint(help);

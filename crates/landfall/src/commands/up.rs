@@ -180,6 +180,13 @@ pub fn ask(survey: &Survey, consent: &mut Consent, ui: &Ui) -> Result<(), Failur
     Ok(())
 }
 
+/// Says of which services something is left to others.
+pub fn left_out(blueprint: &landfall_blueprint::Blueprint, ui: &Ui) {
+    for (service, what) in &blueprint.not_deployed {
+        ui.note(&format!("service {service}: {what}, its resources are made"));
+    }
+}
+
 /// How the run ended, and where the services are.
 pub async fn conclude(site: &Site, survey: &Survey, report: &Report, ui: &Ui) -> Result<Exit, Failure> {
     let outcome = report.outcome().unwrap_or(Outcome::Failed);
@@ -187,6 +194,9 @@ pub async fn conclude(site: &Site, survey: &Survey, report: &Report, ui: &Ui) ->
         Outcome::Done => support::urls(site, &survey.blueprint).await?,
         Outcome::Failed | Outcome::Cancelled | Outcome::Abandoned => Vec::new(),
     };
+    if outcome == Outcome::Done {
+        left_out(&survey.blueprint, ui);
+    }
     support::result(outcome, report, &urls, ui)
 }
 
