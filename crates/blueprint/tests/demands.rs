@@ -19,6 +19,7 @@ struct Demand {
 }
 
 const WATCHED: &str = "tests/apps/watched.toml";
+const NETWORK: &str = "tests/apps/network.toml";
 
 fn row(
     id: &'static str,
@@ -35,6 +36,7 @@ fn row(
 fn demands() -> Vec<Demand> {
     let group = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-call-tickets-prod-weu";
     let prod = |id, address, pointer, expected| row(id, WATCHED, "prod", address, pointer, expected);
+    let net = |id, address, pointer, expected| row(id, NETWORK, "prod", address, pointer, expected);
     vec![
         prod(
             "D16",
@@ -42,6 +44,31 @@ fn demands() -> Vec<Demand> {
             "/properties/notifications/forecast-100/thresholdType",
             json!("Forecasted"),
         ),
+        net(
+            "P12",
+            "privateDnsZone.privatelink.blob.core.windows.net",
+            "/name",
+            json!("privatelink.blob.core.windows.net"),
+        ),
+        net(
+            "P13",
+            "subnet.container-apps",
+            "/properties/delegations/0/properties/serviceName",
+            json!("Microsoft.App/environments"),
+        ),
+        net(
+            "P13",
+            "subnet.endpoints",
+            "/properties/privateEndpointNetworkPolicies",
+            json!("NetworkSecurityGroupEnabled"),
+        ),
+        net(
+            "P13",
+            "securityGroup.container-apps",
+            "/properties/securityRules/2/properties/sourceAddressPrefix",
+            json!("AzureLoadBalancer"),
+        ),
+        net("P13", "containerEnvironment.main", "/properties/vnetConfiguration/internal", json!(true)),
         prod(
             "P14",
             "actionGroup.ops",
@@ -69,7 +96,66 @@ fn demands() -> Vec<Demand> {
         prod("P19", "budget.main", "/properties/amount", json!(2000.5)),
         prod("P19", "budget.main", "/properties/timePeriod/startDate", json!("2026-11-01T00:00:00Z")),
         prod("P19", "budget.main", "/properties/timePeriod/endDate", json!("2028-02-29T00:00:00Z")),
+        net(
+            "S5",
+            "subnet.db",
+            "/properties/delegations/0/properties/serviceName",
+            json!("Microsoft.DBforPostgreSQL/flexibleServers"),
+        ),
+        net(
+            "S8",
+            "privateEndpoint.vault.vault",
+            "/properties/privateLinkServiceConnections/0/properties/groupIds",
+            json!(["vault"]),
+        ),
+        net("S8", "vault.main", "/properties/publicNetworkAccess", json!("Disabled")),
         prod("S10", "roleAssignment.api.insights", "/properties/principalType", json!("ServicePrincipal")),
+        net(
+            "S12",
+            "subnet.app",
+            "/properties/delegations/0/properties/serviceName",
+            json!("Microsoft.Web/serverFarms"),
+        ),
+        net("S12", "subnet.bastion", "/name", json!("vnet-voice-prod-eus/AzureBastionSubnet")),
+        net(
+            "S12",
+            "securityGroup.app",
+            "/properties/securityRules/0/properties/destinationAddressPrefixes",
+            json!(["10.0.2.0/24", "10.0.3.0/24"]),
+        ),
+        net(
+            "S12",
+            "securityGroup.app",
+            "/properties/securityRules/0/properties/destinationPortRanges",
+            json!(["443", "5432", "10000"]),
+        ),
+        net(
+            "S12",
+            "securityGroup.app",
+            "/properties/securityRules/1/properties/destinationAddressPrefix",
+            json!("Internet"),
+        ),
+        net("S12", "securityGroup.app", "/properties/securityRules/5/name", json!("DenyAllOutbound")),
+        net(
+            "S12",
+            "securityGroup.db",
+            "/properties/securityRules/0/properties/sourceAddressPrefix",
+            json!("10.0.4.0/24"),
+        ),
+        net("S12", "securityGroup.db", "/properties/securityRules/1/name", json!("AllowStandbyInbound")),
+        net("S12", "securityGroup.db", "/properties/securityRules/2/name", json!("DenyAllInbound")),
+        net(
+            "S12",
+            "privateDnsZone.privatelink.postgres.database.azure.com",
+            "/name",
+            json!("privatelink.postgres.database.azure.com"),
+        ),
+        net(
+            "S12",
+            "privateDnsLink.privatelink.vaultcore.azure.net",
+            "/properties/registrationEnabled",
+            json!(false),
+        ),
         prod("S14", "insights.main", "/properties/RetentionInDays", json!(90)),
         prod("S14", "insights.main", "/properties/IngestionMode", json!("LogAnalytics")),
         prod("S14", "alert.api-error-rate", "/properties/severity", json!(1)),
@@ -89,6 +175,24 @@ fn demands() -> Vec<Demand> {
             json!(3),
         ),
         prod("T8", "workbook.main", "/kind", json!("shared")),
+        net(
+            "T10",
+            "wafPolicy.main",
+            "/properties/customRules/0/matchConditions/0/matchValues",
+            json!(["203.0.113.0/24"]),
+        ),
+        net(
+            "T10",
+            "wafPolicy.main",
+            "/properties/customRules/0/matchConditions/0/negationConditon",
+            json!(true),
+        ),
+        net(
+            "T10",
+            "containerApp.api",
+            "/properties/configuration/ingress/ipSecurityRestrictions/1/ipAddressRange",
+            json!("10.0.5.0/24"),
+        ),
         prod("T15", "webtest.api", "/properties/Locations/4/Id", json!("emea-au-syd-edge")),
         prod(
             "T15",
@@ -97,6 +201,58 @@ fn demands() -> Vec<Demand> {
             json!("availabilityResults/availabilityPercentage"),
         ),
         prod("T15", "alert.api-replicas", "/properties/criteria/allOf/0/timeAggregation", json!("Maximum")),
+        net("V2", "loadBalancer.main", "/sku/name", json!("Standard")),
+        net("V2", "loadBalancer.main", "/properties/loadBalancingRules/2/properties/protocol", json!("Udp")),
+        net("V2", "publicIp.balancer", "/properties/publicIPAllocationMethod", json!("Static")),
+        net(
+            "V5",
+            "privateEndpoint.store.blob",
+            "/properties/privateLinkServiceConnections/0/properties/groupIds",
+            json!(["blob"]),
+        ),
+        net("V6", "subnet.aks", "/properties/addressPrefix", json!("10.0.16.0/20")),
+        net("V6", "securityGroup.endpoints", "/properties/securityRules/1/properties/access", json!("Deny")),
+        net("V6", "securityGroup.endpoints", "/properties/securityRules/1/properties/priority", json!(4096)),
+        net("V7", "applicationGateway.main", "/properties/sku/name", json!("WAF_v2")),
+        net("V7", "applicationGateway.main", "/properties/autoscaleConfiguration/minCapacity", json!(2)),
+        net("V7", "applicationGateway.main", "/properties/autoscaleConfiguration/maxCapacity", json!(10)),
+        net("V7", "applicationGateway.main", "/properties/enableHttp2", json!(true)),
+        net("V7", "applicationGateway.main", "/properties/probes/0/properties/path", json!("/health/ready")),
+        net(
+            "V7",
+            "applicationGateway.main",
+            "/properties/urlPathMaps/0/properties/pathRules/0/properties/paths",
+            json!(["/api/*"]),
+        ),
+        net(
+            "V7",
+            "securityGroup.gateway",
+            "/properties/securityRules/0/properties/destinationPortRange",
+            json!("65200-65535"),
+        ),
+        net(
+            "V7",
+            "wafPolicy.main",
+            "/properties/managedRules/managedRuleSets/0/ruleSetVersion",
+            json!("3.2"),
+        ),
+        net("V7", "wafPolicy.main", "/properties/customRules/4/rateLimitThreshold", json!(1000)),
+        net("V8", "trafficManager.main", "/properties/trafficRoutingMethod", json!("Priority")),
+        net(
+            "V8",
+            "trafficManager.main",
+            "/properties/endpoints/2/properties/endpointLocation",
+            json!("southeastasia"),
+        ),
+        net("V9", "dnsZone.main", "/name", json!("voiceassistant.example.com")),
+        net("V9", "dnsRecord.a-*", "/name", json!("voiceassistant.example.com/*")),
+        net("V9", "dnsRecord.txt-@", "/properties/TXTRecords/0/value", json!(["v=spf1 -all"])),
+        net(
+            "V9",
+            "roleAssignment.gateway.certificate.vault",
+            "/properties/principalType",
+            json!("ServicePrincipal"),
+        ),
         prod("V10", "workspace.main", "/properties/retentionInDays", json!(90)),
         prod("V10", "alert.api-restarts", "/properties/criteria/allOf/0/threshold", json!(3)),
         prod("V10", "diagnosticSetting.vault.keys", "/properties/logs/0/categoryGroup", json!("allLogs")),

@@ -78,3 +78,50 @@ fn a_space_without_room_is_a_problem() {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((found[0].code, found[0].path.as_str()), ("LF1508", "network.space"));
 }
+
+#[test]
+fn a_private_network_lets_in_the_addresses_it_names_and_nobody_else() {
+    let text = |allow: &str| {
+        format!(
+            "[service.web]\nsource = \".\"\nport = 80\n[resource.store]\ntype = \"storage\"\n[network]\nprivate = true\n{allow}"
+        )
+    };
+    let closed = made(&text(""));
+    let open = made(&text("allow = [\"203.0.113.7/32\", \"198.51.100.0/24\"]\n"));
+    for (kind, name, rules) in [
+        ("vault", "main", "properties.networkAcls"),
+        ("registry", "main", "properties.networkRuleSet"),
+        ("storage", "store", "properties.networkAcls"),
+    ] {
+        assert_eq!(self::text(body(&closed, kind, name), "properties.publicNetworkAccess"), "Disabled");
+        assert_eq!(body(&closed, kind, name).at(rules), None);
+        assert_eq!(self::text(body(&open, kind, name), "properties.publicNetworkAccess"), "Enabled");
+        let rules = body(&open, kind, name).at(rules).unwrap();
+        assert_eq!(self::text(rules, "defaultAction"), "Deny");
+        let Some(Body::Array(allowed)) = rules.get("ipRules") else { panic!("{rules:?}") };
+        let values: Vec<&str> = allowed.iter().map(|rule| self::text(rule, "value")).collect();
+        assert_eq!(values, ["203.0.113.7", "198.51.100.0/24"]);
+    }
+    // What nobody declared is private as well, which only this one can be.
+    assert_eq!(self::text(body(&closed, "registry", "main"), "sku.name"), "Premium");
+    assert!(closed.get(&Address::new("privateEndpoint", "registry.registry")).is_some());
+    // The service starts once the names of what it uses lead into the network.
+    let waits = closed.service("web").unwrap().depends_on();
+    assert!(waits.contains(&Address::new("privateDnsZoneGroup", "registry.registry")), "{waits:?}");
+}
+
+#[test]
+fn a_gateway_leads_only_to_what_it_can_reach() {
+    let routes = "[network.gateway]\nroutes = [{ service = \"web\" }]\n";
+    let internal = WEB.replace("port = 8000", "port = 8000\ningress = { public = false }");
+    let made = made(&format!("{internal}{routes}"));
+    assert_eq!(
+        made.service("web").unwrap().body.at("properties.configuration.ingress.external"),
+        Some(&true.into())
+    );
+    let public =
+        "[service.front]\nimage = \"ghcr.io/acme/front:1\"\nport = 80\ningress = { public = true }\n";
+    let found = problems(&format!("{internal}{public}{routes}"));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].message.contains("`web`, which the gateway cannot reach"), "{found:#?}");
+}
