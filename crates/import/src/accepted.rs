@@ -77,10 +77,15 @@ fn without(app: &mut NewApp, table: &[String], key: &str) -> bool {
                     if key.is_empty() {
                         return taken(entries, entry);
                     }
-                    entries
-                        .iter_mut()
-                        .find(|(known, _)| known == entry)
-                        .is_some_and(|(_, inner)| taken(inner, key))
+                    let inner = entries.iter_mut().find(|(known, _)| known == entry).map(|(_, inner)| inner);
+                    // A model's version says nothing of another model.
+                    inner.is_some_and(|inner| {
+                        let is_taken = taken(inner, key);
+                        if key == "model" {
+                            taken(inner, "version");
+                        }
+                        is_taken
+                    })
                 }
                 _ => false,
             }

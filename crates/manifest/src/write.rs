@@ -499,6 +499,9 @@ fn list(texts: &[String]) -> String {
 }
 
 fn inline(entries: &[(String, String)]) -> String {
+    if entries.is_empty() {
+        return "{}".to_owned();
+    }
     let entries: Vec<String> =
         entries.iter().map(|(key, value)| format!("{} = {value}", bare(key))).collect();
     format!("{{ {} }}", entries.join(", "))
