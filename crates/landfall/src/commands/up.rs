@@ -181,7 +181,7 @@ pub fn ask(survey: &Survey, consent: &mut Consent, ui: &Ui) -> Result<(), Failur
 }
 
 /// Says of which services something is left to others.
-pub fn left_out(blueprint: &landfall_blueprint::Blueprint, ui: &Ui) {
+pub fn left_out(blueprint: &Blueprint, ui: &Ui) {
     for (service, what) in &blueprint.not_deployed {
         ui.note(&format!("service {service}: {what}, its resources are made"));
     }
