@@ -291,6 +291,12 @@ impl From<u32> for Body {
     }
 }
 
+impl From<u64> for Body {
+    fn from(value: u64) -> Body {
+        Body::Number(value.into())
+    }
+}
+
 impl From<Expression> for Body {
     fn from(expression: Expression) -> Body {
         Body::Expression(expression)

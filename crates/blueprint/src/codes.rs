@@ -15,6 +15,8 @@ pub const ALL: &[&Code] = &[
     NO_STATE,
     ALERT,
     HIDDEN,
+    REGION_LACKS,
+    IN_A_NETWORK,
 ];
 
 /// The code of that number, whatever its case.
@@ -97,6 +99,20 @@ pub const HIDDEN: &Code = &Code {
     id: "LF1511",
     title: "a gateway that cannot reach a service",
     page: "A Container Apps environment is internal when none of its services is public; then a gateway in the network reaches those that its routes name. In one that is not, an internal service answers to its environment alone. Services on a cluster are reached by the cluster's ingress, whose address a route names in `backends`.",
+};
+
+/// A region lacks a service or a feature.
+pub const REGION_LACKS: &Code = &Code {
+    id: "LF1512",
+    title: "a region that lacks a service or a feature",
+    page: "Not every service is in every region of Azure, not every region has zones, and newer ones have no paired region that second copies could be kept in. Take another region for the one resource where it has a `region` of its own, for the application, or do without the feature.",
+};
+
+/// Addresses let in to something that is in a network.
+pub const IN_A_NETWORK: &Code = &Code {
+    id: "LF1513",
+    title: "outside addresses let in to a private resource",
+    page: "In a private network a PostgreSQL server has no address outside of it, so nobody outside can be let in. Reach it through the network (a bastion, a VPN), or take `allow` out.",
 };
 
 #[cfg(test)]

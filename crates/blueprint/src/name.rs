@@ -111,6 +111,29 @@ pub const TRAFFIC_MANAGER: Rule = rule("traf", 1, 63, Alphabet::Hyphens, false);
 /// The name of a Traffic Manager profile below its domain, which nobody else may have.
 pub const TRAFFIC_LABEL: Rule = rule("tm", 1, 63, Alphabet::Hyphens, true);
 
+/// A PostgreSQL flexible server.
+pub const POSTGRES: Rule = rule("psql", 3, 63, Alphabet::Hyphens, true);
+/// A managed Redis.
+pub const REDIS: Rule = rule("amr", 1, 60, Alphabet::Hyphens, true);
+/// A Service Bus namespace.
+pub const SERVICE_BUS: Rule = rule("sbns", 6, 50, Alphabet::Hyphens, true);
+/// A Cosmos DB account.
+pub const COSMOS: Rule = rule("cosmos", 3, 44, Alphabet::Hyphens, true);
+/// An Azure OpenAI account; its name is its subdomain, too.
+pub const OPENAI: Rule = rule("oai", 2, 64, Alphabet::Hyphens, true);
+/// A Speech account; its name is its subdomain, too.
+pub const SPEECH: Rule = rule("spch", 2, 64, Alphabet::Hyphens, true);
+/// Communication Services.
+pub const COMMUNICATION: Rule = rule("acs", 1, 63, Alphabet::Hyphens, true);
+/// Email of Communication Services.
+pub const EMAIL: Rule = rule("ecs", 1, 63, Alphabet::Hyphens, true);
+/// A place for load tests.
+pub const LOAD_TEST: Rule = rule("lt", 1, 64, Alphabet::Hyphens, false);
+/// An App Configuration store.
+pub const APP_CONFIG: Rule = rule("appcs", 5, 50, Alphabet::Hyphens, true);
+/// A search service.
+pub const SEARCH: Rule = rule("srch", 2, 60, Alphabet::Hyphens, true);
+
 /// Every rule.
 pub const RULES: &[&Rule] = &[
     &RESOURCE_GROUP,
@@ -146,6 +169,17 @@ pub const RULES: &[&Rule] = &[
     &LOAD_BALANCER,
     &TRAFFIC_MANAGER,
     &TRAFFIC_LABEL,
+    &POSTGRES,
+    &REDIS,
+    &SERVICE_BUS,
+    &COSMOS,
+    &OPENAI,
+    &SPEECH,
+    &COMMUNICATION,
+    &EMAIL,
+    &LOAD_TEST,
+    &APP_CONFIG,
+    &SEARCH,
 ];
 
 /// Words that Azure refuses in any name, because they are trademarks, and where.

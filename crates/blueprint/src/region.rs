@@ -89,6 +89,97 @@ pub fn plain(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }
 
+/// Regions with the one that Azure pairs them with, where it keeps their second copies. Newer regions have none
+/// (learn.microsoft.com/azure/reliability/regions-paired).
+const PAIRS: &[(&str, &str)] = &[
+    ("australiacentral", "australiacentral"),
+    ("australiaeast", "australiasoutheast"),
+    ("australiasoutheast", "australiaeast"),
+    ("brazilsouth", "southcentralus"),
+    ("canadacentral", "canadaeast"),
+    ("canadaeast", "canadacentral"),
+    ("centralindia", "southindia"),
+    ("centralus", "eastus2"),
+    ("eastasia", "southeastasia"),
+    ("eastus", "westus"),
+    ("eastus2", "centralus"),
+    ("francecentral", "francesouth"),
+    ("germanywestcentral", "germanynorth"),
+    ("japaneast", "japanwest"),
+    ("japanwest", "japaneast"),
+    ("koreacentral", "koreasouth"),
+    ("koreasouth", "koreacentral"),
+    ("northcentralus", "southcentralus"),
+    ("northeurope", "westeurope"),
+    ("norwayeast", "norwaywest"),
+    ("southafricanorth", "southafricawest"),
+    ("southcentralus", "northcentralus"),
+    ("southeastasia", "eastasia"),
+    ("southindia", "centralindia"),
+    ("swedencentral", "swedensouth"),
+    ("switzerlandnorth", "switzerlandwest"),
+    ("uaenorth", "uaecentral"),
+    ("uksouth", "ukwest"),
+    ("ukwest", "uksouth"),
+    ("westcentralus", "westus2"),
+    ("westeurope", "northeurope"),
+    ("westindia", "southindia"),
+    ("westus", "eastus"),
+    ("westus2", "westcentralus"),
+    ("westus3", "eastus"),
+];
+
+/// Regions with availability zones (learn.microsoft.com/azure/reliability/regions-list).
+const WITH_ZONES: &[&str] = &[
+    "australiaeast",
+    "austriaeast",
+    "belgiumcentral",
+    "brazilsouth",
+    "canadacentral",
+    "centralindia",
+    "centralus",
+    "chilecentral",
+    "eastasia",
+    "eastus",
+    "eastus2",
+    "francecentral",
+    "germanywestcentral",
+    "indonesiacentral",
+    "israelcentral",
+    "italynorth",
+    "japaneast",
+    "japanwest",
+    "koreacentral",
+    "malaysiawest",
+    "mexicocentral",
+    "newzealandnorth",
+    "northeurope",
+    "norwayeast",
+    "polandcentral",
+    "qatarcentral",
+    "southafricanorth",
+    "southcentralus",
+    "southeastasia",
+    "spaincentral",
+    "swedencentral",
+    "switzerlandnorth",
+    "uaenorth",
+    "uksouth",
+    "westeurope",
+    "westus2",
+    "westus3",
+];
+
+/// The region that a region is paired with, where Azure keeps second copies.
+pub fn paired(name: &str) -> Option<&'static str> {
+    PAIRS.iter().find(|(region, _)| *region == name).map(|(_, pair)| *pair)
+}
+
+/// Whether a region has availability zones.
+pub fn has_zones(name: &str) -> bool {
+    WITH_ZONES.contains(&name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -103,6 +194,16 @@ mod tests {
         for region in REGIONS {
             assert!(region.code.len() <= 4 && region.code.chars().all(|c| c.is_ascii_alphanumeric()));
         }
+    }
+
+    #[test]
+    fn pairs_and_zones_are_of_regions() {
+        for (one, other) in PAIRS {
+            assert!(find(one).is_some() && find(other).is_some(), "{one} and {other}");
+        }
+        assert!(WITH_ZONES.iter().all(|name| find(name).is_some()));
+        assert!(has_zones("westeurope") && !has_zones("westus"));
+        assert_eq!((paired("australiaeast"), paired("polandcentral")), (Some("australiasoutheast"), None));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One ARM resource of a blueprint.
 
 use crate::address::Address;
-use crate::body::Body;
+use crate::body::{Body, Lookup};
+use crate::expression::Expression;
 
 /// The type of a resource group, whose id has a form of its own.
 pub const RESOURCE_GROUP: &str = "Microsoft.Resources/resourceGroups";
@@ -21,6 +22,8 @@ pub struct Resource {
     pub api_version: &'static str,
     /// Name in Azure; a child's is `parent/child`.
     pub name: String,
+    /// The last part of the name, when only the deployment knows it; `name` then says in braces whose it is.
+    pub named: Option<Expression>,
     /// The id it lies under: the subscription, the resource group, or for a role assignment its target.
     pub scope: String,
     /// Short region name; none for what has no place (role assignments, children).
@@ -44,10 +47,19 @@ impl Resource {
         id(&self.scope, self.resource_type, &self.name)
     }
 
+    /// Its ARM id with the part of its name filled in that only a deployment knows; none while it is not known.
+    pub fn id_with(&self, lookup: &dyn Lookup) -> Option<String> {
+        let Some(named) = &self.named else { return Some(self.id()) };
+        let value = lookup.value(named)?;
+        let parent = self.name.rsplit_once('/').map_or("", |(parent, _)| parent);
+        Some(id(&self.scope, self.resource_type, &format!("{parent}/{}", value.as_str()?)))
+    }
+
     /// The resources that have to be there before this one, each once, sorted.
     pub fn depends_on(&self) -> Vec<Address> {
         let mut found: Vec<&Address> = self.within.iter().chain(&self.after).collect();
         self.body.addresses(&mut found);
+        self.named.iter().for_each(|named| named.addresses(&mut found));
         let mut addresses: Vec<Address> =
             found.into_iter().filter(|a| **a != self.address).cloned().collect();
         addresses.sort();

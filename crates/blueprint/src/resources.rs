@@ -85,6 +85,7 @@ mod tests {
 
     fn resource(at: usize) -> Resource {
         Resource {
+            named: None,
             address: Address::new("containerApp", &format!("service-with-a-long-name-{at}")),
             resource_type: "Microsoft.App/containerApps",
             api_version: "2026-01-01",

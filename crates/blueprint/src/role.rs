@@ -98,7 +98,12 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6c61_6e64_6661_6c6c_2d72_6f6c_652d_617
 /// `principal` is the identity's ARM id, or the object id of one that Landfall does not make. Azure refuses a
 /// second assignment of the same three under another name, so it has to come out the same every time.
 pub fn assignment_name(scope: &str, principal: &str, role: &Role) -> String {
-    let text = format!("{}|{}|{}", scope.to_lowercase(), principal.to_lowercase(), role.id);
+    name_of(scope, principal, role.id)
+}
+
+/// As [`assignment_name`], for roles that a type of resource has of its own.
+pub fn name_of(scope: &str, principal: &str, role: &str) -> String {
+    let text = format!("{}|{}|{role}", scope.to_lowercase(), principal.to_lowercase());
     Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
 }
 

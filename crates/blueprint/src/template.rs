@@ -21,7 +21,7 @@ fn one(blueprint: &Blueprint, resource: &Resource) -> Value {
     map.insert("address".to_owned(), resource.address.as_str().into());
     map.insert("type".to_owned(), resource.resource_type.into());
     map.insert("apiVersion".to_owned(), resource.api_version.into());
-    map.insert("name".to_owned(), literal(&resource.name));
+    map.insert("name".to_owned(), name(blueprint, resource));
     map.insert("scope".to_owned(), resource.scope.as_str().into());
     if let Body::Object(body) = &resource.body {
         let first = ORDER.iter().filter_map(|key| Some((*key, body.get(key)?)));
@@ -31,6 +31,13 @@ fn one(blueprint: &Blueprint, resource: &Resource) -> Value {
         }
     }
     Value::Object(map)
+}
+
+fn name(blueprint: &Blueprint, resource: &Resource) -> Value {
+    let Some(named) = &resource.named else { return literal(&resource.name) };
+    let parent = resource.name.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let parent = quoted(&format!("{parent}/"));
+    format!("[concat({parent}, {})]", function(blueprint, named)).into()
 }
 
 /// A body with its expressions as ARM writes them.

@@ -31,6 +31,24 @@ fn checker() -> Option<PathBuf> {
     None
 }
 
+/// Types that Azure has and its compact description here does not, at the version that their providers document.
+const NOT_DESCRIBED: &[(&str, &str)] = &[
+    ("Microsoft.AppConfiguration/configurationStores/keyValues", "2024-06-01"),
+    ("Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments", "2025-07-01"),
+    ("Microsoft.Communication/emailServices/domains", "2026-03-18"),
+    ("Microsoft.Search/searchServices", "2025-05-01"),
+    ("Microsoft.Storage/storageAccounts/queueServices", "2026-04-01"),
+    ("Microsoft.Storage/storageAccounts/queueServices/queues", "2026-04-01"),
+    ("Microsoft.Storage/storageAccounts/tableServices", "2026-04-01"),
+    ("Microsoft.Storage/storageAccounts/tableServices/tables", "2026-04-01"),
+];
+
+fn is_described(body: &Value) -> bool {
+    let (kind, version) = (body["type"].as_str().unwrap(), body["apiVersion"].as_str().unwrap());
+    let row = NOT_DESCRIBED.iter().find(|(known, _)| *known == kind);
+    row.inspect(|(_, documented)| assert_eq!(version, *documented, "{kind}")).is_none()
+}
+
 /// The bodies as the checker takes them.
 fn bodies(app: &landfall_manifest::App) -> Vec<Value> {
     let made = blueprint(app).unwrap_or_else(|problems| panic!("{problems:#?}\n{app:#?}"));
@@ -40,6 +58,7 @@ fn bodies(app: &landfall_manifest::App) -> Vec<Value> {
         body.remove("address");
         body.remove("scope");
     }
+    bodies.retain(is_described);
     bodies
 }
 
@@ -68,7 +87,7 @@ fn every_generated_blueprint_is_what_azure_takes() {
     let mut types: Vec<&str> = all.iter().map(|body| body["type"].as_str().unwrap()).collect();
     types.sort_unstable();
     types.dedup();
-    assert_eq!(types.len(), 12, "not every type was generated: {types:?}");
+    assert_eq!(types.len(), 36, "not every type was generated: {types:?}");
     let (fine, said) = check(&checker, &all);
     assert!(fine, "{said}");
 }

@@ -88,7 +88,8 @@ pub async fn read(target: &Target, blueprint: &Blueprint) -> Result<Ruin, Error>
         ruin.group = Some((group.address.clone(), group_id, group.api_version.to_owned()));
     }
     let mut seen = BTreeSet::new();
-    for resource in blueprint.resources.iter().skip(1) {
+    // What is named after something else goes with what it lies in.
+    for resource in blueprint.resources.iter().skip(1).filter(|resource| resource.named.is_none()) {
         let body = target.arm.get(&resource.id(), resource.api_version).await;
         let body = body.map_err(Error::azure(format!("read {}", resource.address)))?;
         let Some(body) = body else { continue };

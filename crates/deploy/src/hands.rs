@@ -119,6 +119,16 @@ fn work(operation: &Operation) -> Result<Work, Failure> {
     })
 }
 
+/// An id whose last part is still in braces, with `name` in its place.
+fn named_id(id: &str, name: Option<String>) -> Option<String> {
+    let (parent, last) = id.rsplit_once('/')?;
+    match (last.starts_with('{'), name) {
+        (false, _) => Some(id.to_owned()),
+        (true, Some(name)) => Some(format!("{parent}/{name}")),
+        (true, None) => None,
+    }
+}
+
 fn accepted(token: Token, after: Duration) -> Step {
     Step::Accepted { token: serde_json::to_value(token).expect("a token has string keys"), after }
 }
@@ -221,7 +231,8 @@ impl AzureHands {
     }
 
     async fn put(&self, work: &Work, context: &Context) -> Result<Step, Failure> {
-        let Work::Put { id, resource_type, api_version, body, latest_revision, keys_of, .. } = work else {
+        let Work::Put { id, resource_type, api_version, body, latest_revision, named, keys_of, .. } = work
+        else {
             return Err(Failure::fatal("not a write"));
         };
         let keys = self.keys(body, keys_of).await?;
@@ -232,6 +243,15 @@ impl AzureHands {
                     .with_help("this is a mistake of Landfall's; please report it with the manifest")
             })?;
         let applied = landfall_plan::revision::applied(body, &sent);
+        let id = &match named {
+            None => id.clone(),
+            Some(named) => {
+                let name = self.value(named, &keys, context);
+                let name = name.as_ref().and_then(Value::as_str).map(str::to_owned);
+                // When the plan knew it, the id has it already.
+                named_id(id, name).ok_or_else(|| Failure::fatal(format!("the name of {id} is not known")))?
+            }
+        };
         match self.target.arm.begin(Method::Put, id, api_version, Some(&sent)).await {
             Ok(begun) => Ok(step(begun, applied)),
             // The same assignment under another name does what we want.

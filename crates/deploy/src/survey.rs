@@ -75,7 +75,8 @@ pub async fn read(
     let group = blueprint.resource_group();
     if let Some(body) = get(target, &group.address, &group.id(), group.api_version).await? {
         live.resources.insert(group.address.clone(), body);
-        let mut reads = futures::stream::iter(blueprint.resources.iter().skip(1))
+        let named = blueprint.resources.iter().skip(1).filter(|resource| resource.named.is_none());
+        let mut reads = futures::stream::iter(named)
             .map(|resource| async move {
                 let body = whole(target, resource).await?;
                 Ok::<_, Error>((resource.address.clone(), body))
@@ -87,6 +88,13 @@ pub async fn read(
             }
         }
         drop(reads);
+        // What is named after something else is there only when that is.
+        for resource in blueprint.resources.iter().filter(|resource| resource.named.is_some()) {
+            let Some(id) = id_of(resource, &live) else { continue };
+            if let Some(body) = get(target, &resource.address, &id, resource.api_version).await? {
+                live.resources.insert(resource.address.clone(), body);
+            }
+        }
         let (strays, images, secrets) = tokio::try_join!(
             strays(target, blueprint, &live),
             images(target, blueprint, &live, builds),
@@ -95,9 +103,19 @@ pub async fn read(
         (live.strays, live.images, live.secrets) = (strays, images, secrets);
     }
     live.soft_deleted = soft_deleted(target, blueprint, &live).await?;
-    live.applied = applied(blueprint, journal, scope)?;
+    live.applied = applied(blueprint, &live, journal, scope)?;
     forget_others_settings(blueprint, &mut live);
     Ok(live)
+}
+
+/// The id of a resource as far as what is live tells it.
+fn id_of(resource: &landfall_blueprint::Resource, live: &Live) -> Option<String> {
+    resource.id_with(&|expression: &Expression| match expression {
+        Expression::Property { of, path } => {
+            path.split('.').try_fold(live.resources.get(of)?, |value, key| value.get(key)).cloned()
+        }
+        _ => None,
+    })
 }
 
 /// The groups of the same application and environment, where the one that is wanted is not there: a region or a
@@ -438,7 +456,12 @@ fn to_the_second(at: jiff::Timestamp) -> String {
 }
 
 /// What was last applied to each resource, from the journal.
-fn applied(blueprint: &Blueprint, journal: &Journal, scope: &str) -> Result<BTreeMap<Address, Value>, Error> {
+fn applied(
+    blueprint: &Blueprint,
+    live: &Live,
+    journal: &Journal,
+    scope: &str,
+) -> Result<BTreeMap<Address, Value>, Error> {
     let outputs = journal.last_outputs(scope)?;
     Ok(blueprint
         .resources
@@ -447,7 +470,8 @@ fn applied(blueprint: &Blueprint, journal: &Journal, scope: &str) -> Result<BTre
             let output = outputs.get(&put_key(&resource.address))?;
             // Under another region or naming the same address was another resource.
             let id = output["resource"]["id"].as_str();
-            if id.is_some_and(|id| !id.eq_ignore_ascii_case(&resource.id())) {
+            let own = id_of(resource, live).unwrap_or_else(|| resource.id());
+            if id.is_some_and(|id| !id.eq_ignore_ascii_case(&own)) {
                 return None;
             }
             let applied = output.get("applied").filter(|applied| !applied.is_null())?;

@@ -80,6 +80,9 @@ pub enum Work {
         replace: bool,
         /// The latest revision of a live container app.
         latest_revision: Option<String>,
+        /// The last part of the id, where only the deployment knows it.
+        #[serde(default)]
+        named: Option<Expression>,
         /// Ids and API versions of the resources whose keys the body takes.
         keys_of: BTreeMap<Address, (String, String)>,
     },
@@ -262,6 +265,7 @@ fn put(survey: &Survey, change: &Change) -> Work {
         body: change.body.clone(),
         replace: change.action == Action::Replace,
         latest_revision: change.latest_revision.clone(),
+        named: survey.blueprint.get(&change.address).and_then(|resource| resource.named.clone()),
         keys_of,
     }
 }

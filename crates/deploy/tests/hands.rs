@@ -65,6 +65,7 @@ fn put(id: &str, resource_type: &str, replace: bool) -> Work {
         body: Body::from(json!({"location": "westeurope"})),
         replace,
         latest_revision: None,
+        named: None,
         keys_of: BTreeMap::new(),
     }
 }

@@ -554,6 +554,55 @@ pub const PRIVATE_SKU: &Code = &Code {
     page: "In a private network everything is reached through private endpoints, which container registries and Service Bus namespaces have as Premium only. Left out, `sku` is that by itself.",
 };
 
+/// A retired thing.
+pub const RETIRED: &Code = &Code {
+    id: "LF1076",
+    title: "something that Azure has retired",
+    page: "Azure no longer lets anybody create it, so a deployment would be refused. The help names what took its place; what that changes for the application (another port, other limits, other answers) is for you to look at.",
+};
+
+/// A value between what Azure has.
+pub const NOT_OFFERED: &Code = &Code {
+    id: "LF1077",
+    title: "a value that Azure does not offer",
+    page: "Azure sells some things in steps: disks of certain sizes, units in powers of two, throughput in hundreds. The help names the nearest step.",
+};
+
+/// A feature that the chosen SKU lacks.
+pub const LACKS: &Code = &Code {
+    id: "LF1078",
+    title: "a feature that the chosen SKU or setting does not have",
+    page: "Two fields of a resource do not go together: the SKU lacks the feature, or one setting excludes the other. Change one of the two. What was not written is a default of the environment's tier; `landfall show` prints it with its reason.",
+};
+
+/// A name within a resource that Azure refuses.
+pub const ENTRY_NAME: &Code = &Code {
+    id: "LF1079",
+    title: "a name within a resource that Azure refuses",
+    page: "Databases, queues, topics, deployments, shares, tables and keys have rules of their own for their names. What was written breaks the rule that the message says.",
+};
+
+/// The same thing twice in a list.
+pub const TWICE: &Code = &Code {
+    id: "LF1080",
+    title: "the same thing twice in a list",
+    page: "Each entry of the list becomes one thing in Azure, and two things cannot have one name.",
+};
+
+/// A resource that stays reachable in a private network.
+pub const STAYS_PUBLIC: &Code = &Code {
+    id: "LF1081",
+    title: "a resource without private endpoints in a private network",
+    page: "With `[network] private = true` everything that can be reached by private endpoints only is. The cheaper SKUs of some services have no private endpoints: such a resource stays reachable from the internet, where it lets in nobody but the identities that were given access. Take the SKU that has them, or leave it so.",
+};
+
+/// Scaling by a queue that cannot be counted.
+pub const QUEUE: &Code = &Code {
+    id: "LF1082",
+    title: "scaling by a queue that is not clear",
+    page: "`scale.queue` counts the messages of one queue, or of one subscription of a topic, of a `service-bus` or of a `storage` account with queues, with the service's own identity: so the service has to use the resource, too.",
+};
+
 /// Every code, by number.
 pub const ALL: &[&Code] = &[
     SYNTAX,
@@ -631,6 +680,13 @@ pub const ALL: &[&Code] = &[
     TRAFFIC,
     RECORD,
     PRIVATE_SKU,
+    RETIRED,
+    NOT_OFFERED,
+    LACKS,
+    ENTRY_NAME,
+    TWICE,
+    STAYS_PUBLIC,
+    QUEUE,
 ];
 
 #[cfg(test)]

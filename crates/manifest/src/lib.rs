@@ -68,8 +68,11 @@ pub use origin::{Origin, Origins};
 pub use recovery::Recovery;
 pub use release::Release;
 pub use resource::{
-    AccessTier, Lifecycle, Registry, RegistrySku, Replication, Resource, ResourceKind, Storage, Vault,
-    VaultSku,
+    AccessTier, AppConfig, AppConfigSku, BusSku, Capacity, Clustering, Communication, Consistency, Cosmos,
+    CosmosBackup, CosmosContainer, CosmosDatabase, Deployment, DeploymentSku, Eviction, Geography, Lifecycle,
+    LoadTest, OpenAi, Persistence, PoolMode, Pooler, Postgres, PostgresBackup, PostgresTier, Queue, Redis,
+    RedisModule, Registry, RegistrySku, Replication, Resource, ResourceKind, Search, SearchSku, ServiceBus,
+    Share, ShareTier, Speech, SpeechSku, Standby, Storage, Subscription, Topic, Upgrade, Vault, VaultSku,
 };
 pub use schema::schema;
 pub use service::{Access, Accesses, Down, Ingress, Probes, QueueScale, Scale, Service, Source, Times};

@@ -1000,6 +1000,24 @@ pub(crate) static CONTAINER: Rule = Rule {
     },
 };
 
+/// A table's name in a storage account.
+pub(crate) static TABLE: Rule = Rule {
+    pattern: Some("^[A-Za-z][A-Za-z0-9]{2,62}$"),
+    length: 3..63,
+    check: |text| {
+        let well_formed = (3..=63).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric());
+        match well_formed {
+            true => Ok(()),
+            false => {
+                let message = "a table's name has 3 to 63 letters and digits, and begins with a letter";
+                fault(codes::ENTRY_NAME, message, "such as \"deployments\"")
+            }
+        }
+    },
+};
+
 /// A subscription's id.
 pub(crate) static SUBSCRIPTION: Rule = Rule {
     pattern: Some("^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"),

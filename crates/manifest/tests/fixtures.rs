@@ -22,7 +22,9 @@ fn every_fixture_has_the_diagnostics_it_shows() {
 #[test]
 fn every_code_is_shown_by_a_fixture() {
     let shown: BTreeSet<&str> = fixtures().iter().flat_map(|path| found(path).1).map(|d| d.code).collect();
-    let missing: Vec<&str> = codes::ALL.iter().map(|code| code.id).filter(|id| !shown.contains(id)).collect();
+    // At the moment nothing of the language is left for later.
+    let wanted = codes::ALL.iter().filter(|code| **code != codes::NOT_YET);
+    let missing: Vec<&str> = wanted.map(|code| code.id).filter(|id| !shown.contains(id)).collect();
     assert!(missing.is_empty(), "no fixture shows {missing:?}");
 }
 

@@ -47,7 +47,7 @@ fn mistakes_of_shape_do_not_fit_the_schema() {
         service("env = { DEBUG = true }"),
         service("image = \"nginx:1\""),
         resource("sku = \"basic\""),
-        resource("type = \"postgres\""),
+        resource("type = \"mongodb\""),
         resource("type = \"vault\"\ncontainers = []"),
         resource("type = \"vault\"\nsku = \"basic\""),
         resource("type = \"storage\"\nlifecycle = [{ deleted = \"1d\" }]"),

@@ -61,6 +61,13 @@ struct View<'a> {
 
 impl View<'_> {
     fn change(&self, resource: &Resource, missing: &mut BTreeSet<MissingSecret>) -> Change {
+        let mut change = self.settle(resource, missing);
+        // What only the deployment names keeps its braces until then.
+        change.id = resource.id_with(&|expression: &Expression| self.value(expression)).unwrap_or(change.id);
+        change
+    }
+
+    fn settle(&self, resource: &Resource, missing: &mut BTreeSet<MissingSecret>) -> Change {
         let mut body = resource.body.resolve(&|expression: &Expression| self.value(expression));
         self.missing_secrets(resource, &body, missing);
         match (self.live.resources.get(&resource.address), self.goes_with(resource)) {

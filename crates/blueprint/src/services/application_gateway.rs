@@ -85,6 +85,7 @@ fn reader(draft: &Draft<'_>) -> (Resource, Resource) {
         ("principalType", "ServicePrincipal".into()),
     ]);
     let role = Resource {
+        named: None,
         // A certificate's value is read as a secret, in Key Vault's words.
         address: Address::new("roleAssignment", "gateway.certificate.vault"),
         resource_type: ROLE_ASSIGNMENT,

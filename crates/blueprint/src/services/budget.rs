@@ -49,6 +49,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         ("notifications", Body::Object(notifications)),
     ]);
     let resource = Resource {
+        named: None,
         address: address(),
         resource_type: "Microsoft.Consumption/budgets",
         api_version: "2026-06-01",

@@ -7,13 +7,14 @@ use landfall_manifest::{ContainerApps, Host, Ingress, Scale, Service, Source};
 
 use crate::address::Address;
 use crate::body::{Body, object};
-use crate::codes;
 use crate::expression::Expression;
 use crate::name;
 use crate::resource::{CONTAINER_APP, Resource};
 use crate::services::container_environment::{self, default_domain};
 use crate::services::host::{Code, Platform};
-use crate::services::{Draft, application_gateway, dapr_component, env, identity, network, registry, set};
+use crate::services::{
+    Draft, application_gateway, dapr_component, env, identity, network, queue_scale, registry, set,
+};
 
 /// What this host is to its services.
 pub(super) const PLATFORM: Platform =
@@ -279,15 +280,7 @@ fn scale(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Body {
 
 /// The rule by which waiting messages start something.
 pub(super) fn queue_rules(draft: &mut Draft<'_>, name: &str, scale: &Scale) -> Vec<Body> {
-    if let Some(queue) = &scale.queue {
-        draft.problem(
-            codes::NO_QUEUE,
-            format!("service.{name}.scale.queue"),
-            format!("`{}` holds no queue", queue.resource),
-            Some("scale by `http`, `cpu` or `memory`".to_owned()),
-        );
-    }
-    Vec::new()
+    scale.queue.iter().filter_map(|queue| queue_scale::rule(draft, name, queue)).collect()
 }
 
 /// Where a service is reached. By the environment's domain and not by the app's own answer, so that two

@@ -56,6 +56,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         .iter()
         .filter(|resource| is_logged(draft, resource.resource_type))
         .map(|resource| Resource {
+            named: None,
             address: address(&resource.address),
             resource_type: TYPE,
             api_version: "2021-05-01-preview",

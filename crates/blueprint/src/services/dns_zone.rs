@@ -32,6 +32,7 @@ fn words(kind: RecordKind) -> (&'static str, &'static str) {
 pub(super) fn add(draft: &mut Draft<'_>) {
     let Some(dns) = draft.app.network.as_ref().and_then(|network| network.dns.as_ref()) else { return };
     let zone = Resource {
+        named: None,
         address: address(),
         resource_type: "Microsoft.Network/dnsZones",
         api_version: API_VERSION,

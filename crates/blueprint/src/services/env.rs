@@ -25,7 +25,7 @@ pub(super) fn plain(draft: &mut Draft<'_>, name: &str, service: &Service) -> Obj
         values.insert(variable, value.clone());
     }
     for resource in service.uses.keys() {
-        for (variable, value) in connection(draft, resource) {
+        for (variable, value) in connection(draft, name, resource) {
             values.insert(variable, value);
         }
     }
@@ -39,10 +39,11 @@ pub(super) fn plain(draft: &mut Draft<'_>, name: &str, service: &Service) -> Obj
 }
 
 /// The variables by which a service finds a resource it uses: `STORE_ENDPOINT` for `[resource.store]`.
-fn connection(draft: &Draft<'_>, resource: &str) -> Vec<(String, Body)> {
+fn connection(draft: &Draft<'_>, service: &str, resource: &str) -> Vec<(String, Body)> {
     let prefix = resource.to_uppercase().replace('-', "_");
     let Some(offer) = draft.offer(resource) else { return Vec::new() };
-    let variables = (offer.connection)(draft, resource).into_iter();
+    let user = offer.user.map(|user| ("USER", user(draft, service, resource)));
+    let variables = (offer.connection)(draft, resource).into_iter().chain(user);
     variables.map(|(suffix, value)| (format!("{prefix}_{suffix}"), value)).collect()
 }
 
@@ -94,7 +95,7 @@ fn referred(draft: &Draft<'_>, reference: &Reference) -> Option<Body> {
             match attribute.as_str() {
                 "name" => Some(draft.earlier(&address).name.as_str().into()),
                 "id" => Some(Expression::id(&address).into()),
-                "region" => Some(draft.region.name.into()),
+                "region" => Some(draft.resource_region(resource).into()),
                 attribute => (offer.attribute)(draft, resource, attribute),
             }
         }

@@ -118,6 +118,7 @@ fn roles(draft: &mut Draft<'_>) -> Vec<Address> {
             ("principalType", "ServicePrincipal".into()),
         ]);
         let assignment = Resource {
+            named: None,
             address: address.clone(),
             resource_type: ROLE_ASSIGNMENT,
             api_version: "2022-04-01",

@@ -5,13 +5,17 @@
 
 pub mod action_group;
 pub mod alert;
+pub mod app_config;
 pub mod app_service;
 pub mod application_gateway;
 pub mod bastion;
 pub mod budget;
+pub mod cognitive;
+pub mod communication;
 pub mod container_app;
 pub mod container_environment;
 pub mod container_job;
+pub mod cosmos;
 pub mod dapr_component;
 pub mod diagnostic;
 pub mod dns_zone;
@@ -22,16 +26,24 @@ pub mod identity;
 pub mod insights;
 pub mod kubernetes;
 pub mod load_balancer;
+pub mod load_test;
 pub mod nat_gateway;
 pub mod network;
+pub mod openai;
+pub mod postgres;
 pub mod private_dns;
 pub mod private_endpoint;
 pub mod public_ip;
+mod queue_scale;
+pub mod redis;
 pub mod registry;
 pub mod resource_group;
 pub mod role_assignment;
+pub mod search;
 pub mod security_group;
+pub mod service_bus;
 mod signal;
+pub mod speech;
 pub mod static_web_app;
 pub mod storage;
 pub mod traffic_manager;
@@ -68,6 +80,16 @@ pub const SERVICES: &[Add] = &[
     registry::add,
     vault::add,
     storage::add,
+    postgres::add,
+    redis::add,
+    service_bus::add,
+    cosmos::add,
+    openai::add,
+    speech::add,
+    communication::add,
+    app_config::add,
+    search::add,
+    load_test::add,
     role_assignment::add,
     grant::add,
     static_web_app::add,
@@ -101,6 +123,8 @@ pub struct Offer {
     /// The variables by which a service that uses it finds it, each without the resource's name in front:
     /// `ENDPOINT` becomes `STORE_ENDPOINT` for `[resource.store]`.
     pub connection: fn(&Draft<'_>, &str) -> Vec<(&'static str, Body)>,
+    /// What a service signs in as, by its name and the resource's, where it has to say so: the variable `USER`.
+    pub user: Option<User>,
     /// The least roles that allow an access; none when the type does not know the access, or lets services in by
     /// `grant`.
     pub roles: fn(&ResourceKind, Access) -> Vec<&'static Role>,
@@ -110,6 +134,9 @@ pub struct Offer {
     /// what of it this resource has.
     pub private: &'static [PrivateLink],
 }
+
+/// What a service signs in to a resource as, by the names of both.
+pub type User = fn(&Draft<'_>, &str, &str) -> Body;
 
 /// How a resource lets a service in by a resource of its own kind: an administrator, a policy's assignment.
 pub struct Grant {
@@ -135,6 +162,16 @@ pub fn offer(kind: &ResourceKind) -> &'static Offer {
         ResourceKind::Vault(_) => &vault::OFFER,
         ResourceKind::Registry(_) => &registry::OFFER,
         ResourceKind::Storage(_) => &storage::OFFER,
+        ResourceKind::Postgres(_) => &postgres::OFFER,
+        ResourceKind::Redis(_) => &redis::OFFER,
+        ResourceKind::ServiceBus(_) => &service_bus::OFFER,
+        ResourceKind::Cosmos(_) => &cosmos::OFFER,
+        ResourceKind::OpenAi(_) => &openai::OFFER,
+        ResourceKind::Speech(_) => &speech::OFFER,
+        ResourceKind::Communication(_) => &communication::OFFER,
+        ResourceKind::AppConfig(_) => &app_config::OFFER,
+        ResourceKind::Search(_) => &search::OFFER,
+        ResourceKind::LoadTest(_) => &load_test::OFFER,
     }
 }
 
@@ -349,6 +386,22 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The region of something that may have one of its own.
+    pub fn place(&self, own: Option<&str>) -> &'static region::Region {
+        own.and_then(region::find).unwrap_or(self.region)
+    }
+
+    /// The region that a declared resource is in.
+    pub fn resource_region(&self, resource: &str) -> &'static str {
+        let own = match self.app.resources.get(resource).map(|resource| &resource.kind) {
+            Some(ResourceKind::OpenAi(account)) => account.region.as_deref(),
+            Some(ResourceKind::Speech(account)) => account.region.as_deref(),
+            Some(ResourceKind::Search(service)) => service.region.as_deref(),
+            _ => None,
+        };
+        self.place(own).name
+    }
+
     /// Where in the manifest a resource comes from.
     pub fn resource_path(&self, resource: &str) -> String {
         match self.app.resources.contains_key(resource) {
@@ -386,6 +439,7 @@ impl<'a> Draft<'a> {
             resource_type,
             api_version,
             name,
+            named: None,
             scope: self.group(),
             location: Some(self.region.name.to_owned()),
             body: object([("location", self.region.name.into()), ("tags", self.tags())]),
@@ -470,6 +524,7 @@ pub(crate) fn child(
         resource_type,
         api_version,
         name: format!("{}/{name}", parent.name),
+        named: None,
         scope: parent.scope.clone(),
         location: None,
         body: object([("properties", properties)]),

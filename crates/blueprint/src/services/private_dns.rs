@@ -41,6 +41,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
     }
     for name in zones {
         let zone = Resource {
+            named: None,
             address: address(name),
             resource_type: "Microsoft.Network/privateDnsZones",
             api_version: API_VERSION,

@@ -18,6 +18,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         resource_type: RESOURCE_GROUP,
         api_version: "2025-04-01",
         name: draft.name(&name::RESOURCE_GROUP, None),
+        named: None,
         scope: format!("/subscriptions/{}", draft.subscription),
         location: Some(region.to_owned()),
         body: object([("location", region.into()), ("tags", draft.tags())]),

@@ -104,6 +104,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
                 resource_type: ROLE_ASSIGNMENT,
                 api_version: "2022-04-01",
                 name: assignment_name(&scope, &identity, granted.role),
+                named: None,
                 scope,
                 location: None,
                 body: object([(

@@ -51,6 +51,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         ("endpoints", endpoints.into()),
     ]);
     let profile = Resource {
+        named: None,
         address: address(),
         resource_type: "Microsoft.Network/trafficManagerProfiles",
         api_version: "2022-04-01",

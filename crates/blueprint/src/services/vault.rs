@@ -20,6 +20,7 @@ pub(super) const OFFER: Offer = Offer {
         _ => None,
     },
     connection: |_, name| vec![("URI", uri(&address(name)))],
+    user: None,
     roles: |_, access| match access {
         Access::Read => vec![&role::SECRETS_USER],
         _ => Vec::new(),

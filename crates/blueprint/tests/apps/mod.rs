@@ -121,7 +121,43 @@ fn any_resource() -> impl Strategy<Value = Resource> {
             let ResourceKind::Registry(usual) = usual_kind("registry") else { unreachable!("a registry") };
             ResourceKind::Registry(Registry { sku, ..usual })
         });
-    prop_oneof![vault, registry, any_storage()].prop_map(|kind| Resource { kind, body: None })
+    let written = (select(WRITTEN.to_vec()), any_tier()).prop_map(|(text, tier)| written(text, tier));
+    prop_oneof![1 => vault, 1 => registry, 1 => any_storage(), 3 => written]
+        .prop_map(|kind| Resource { kind, body: None })
+}
+
+/// Resources as somebody would write them, so that defaults and units are read as the manifest reads them.
+const WRITTEN: &[&str] = &[
+    "type = \"registry\"\nsku = \"premium\"\nzones = true\nreplicas = [\"southeastasia\"]\nretention = \"30d\"",
+    "type = \"postgres\"\nsku = \"B1ms\"\nha = \"none\"\nallow = [\"203.0.113.0/24\"]",
+    "type = \"postgres\"\nsku = \"D4ds_v5\"\nversion = \"15\"\nstorage = \"256Gi\"\nha = \"zone\"\nreplicas = 2\n\
+     databases = [\"app\", \"audit\"]\npooler = { min = 10, idle = \"600s\" }\nparameters = { work_mem = \"8192\" }",
+    "type = \"redis\"",
+    "type = \"redis\"\nsku = \"M20\"\nclustering = \"oss\"\npersistence = \"aof\"\nmodules = [\"json\"]",
+    "type = \"service-bus\"\nsku = \"basic\"\nqueues = { jobs = { lock = \"5m\", max_delivery = 5 } }",
+    "type = \"service-bus\"\nsku = \"premium\"\nunits = 2\nqueues = { jobs = { sessions = true, duplicate_window = \"10m\" } }\n\
+     topics = { events = { subscriptions = { audit = { dead_letter = false } } } }",
+    "type = \"cosmos\"\ncapacity = \"serverless\"\ndatabases = { app = { containers = { users = { partition = [\"/tenantId\", \"/id\"], unique = [\"/email\"] } } } }",
+    "type = \"cosmos\"\ncapacity = \"provisioned\"\nregions = [\"northeurope\"]\nbackup = \"periodic\"\nconsistency = \"bounded-staleness\"\n\
+     databases = { app = { autoscale = 4000, containers = { states = { ttl = \"90d\", throughput = 400 } } } }",
+    "type = \"openai\"\ndeployments = { chat = { model = \"gpt-4.1\", capacity = 120 }, embed = { model = \"text-embedding-3-small\" } }",
+    "type = \"openai\"\nregion = \"swedencentral\"\ndeployments = { other = { model = \"my-model\", sku = \"provisioned\" } }",
+    "type = \"speech\"",
+    "type = \"communication\"\nemail = \"azure\"",
+    "type = \"communication\"\ndata = \"uk\"",
+    "type = \"app-config\"\nkeys = { \"api:page size\" = \"50\" }\nfeatures = { multi-region = true }",
+    "type = \"search\"\nregion = \"northeurope\"",
+    "type = \"load-test\"\ndescription = \"Monday morning\"",
+    "type = \"storage\"\nversioning = true\nsoft_delete = \"14d\"\nrestore = \"7d\"\ntables = [\"states\"]\nqueues = [\"jobs\"]\n\
+     shares = { media = { quota = \"1Ti\" } }\nsas = \"15m\"",
+];
+
+/// A resource of a manifest.
+pub fn written(text: &str, tier: Tier) -> ResourceKind {
+    let text = format!("app = \"hello\"\nregion = \"westeurope\"\n[resource.x]\n{text}\n");
+    let loaded = load("landfall.toml", &text, Some(tier.as_str()));
+    let mut app = loaded.app.unwrap_or_else(|| panic!("{text}{:#?}", loaded.diagnostics));
+    app.resources.remove("x").unwrap().kind
 }
 
 #[allow(clippy::needless_update, unused_variables, reason = "the type may grow fields")]
@@ -165,6 +201,7 @@ fn any_lifecycle() -> impl Strategy<Value = Vec<Lifecycle>> {
         .prop_map(|(cool, archive, delete, some)| Lifecycle {
             containers: if some { vec!["files".to_owned()] } else { Vec::new() },
             cool: cool.map(Days),
+            cold: None,
             archive: archive.map(Days),
             delete: delete.map(Days),
         });

@@ -44,6 +44,7 @@ impl System {
             resource_type,
             api_version: "2026-01-01",
             name: name.to_owned(),
+            named: None,
             scope: group.as_ref().map(|(_, id)| id.clone()).unwrap_or_default(),
             location: None,
             body: serde_json::from_value::<Body>(body).unwrap(),

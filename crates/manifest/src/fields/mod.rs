@@ -213,16 +213,16 @@ mod tests {
     fn codes_of(field: &Field, value: &str) -> Vec<String> {
         let kind = field.of.first().unwrap_or(&"vault");
         let statement = match field.path.split_once("[].") {
-            Some((list, key)) => format!("{} = [{{ {key} = {value} }}]", list.replace('*', "x")),
-            None => format!("{} = {value}", field.path.replace('*', "x")),
+            Some((list, key)) => format!("{} = [{{ {key} = {value} }}]", list.replace('*', "xxx")),
+            None => format!("{} = {value}", field.path.replace('*', "xxx")),
         };
         let kind = match field.path.starts_with("resource.*.") && last(field.path) != "type" {
-            true => format!("resource.x.type = \"{kind}\"\n"),
+            true => format!("resource.xxx.type = \"{kind}\"\n"),
             false => String::new(),
         };
         // A service's field belongs to a host where not all have it.
         let host = match (field.path.starts_with("service.*."), field.of, last(field.path)) {
-            (true, [host, ..], key) if key != "host" => format!("service.x.host = \"{host}\"\n"),
+            (true, [host, ..], key) if key != "host" => format!("service.xxx.host = \"{host}\"\n"),
             _ => String::new(),
         };
         let text = format!("{kind}{host}{statement}\n");

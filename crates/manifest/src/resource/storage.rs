@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, duration, size};
 use crate::codes;
 use crate::fields::{Choices, Default, Field, Type};
 use crate::rules;
-use crate::sense::Sense;
+use crate::sense::{Sense, entries};
 use crate::service::Access;
 use crate::suggest;
 use crate::tree::{Node, Table};
-use crate::units::Days;
+use crate::units::{Days, Duration, Size};
 
 /// A storage account.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -27,8 +27,51 @@ pub struct Storage {
     pub soft_delete: Days,
     /// Whether an overwritten blob keeps its earlier content.
     pub versioning: bool,
+    /// To any second of how many days blobs can be put back; `None`: to none.
+    pub restore: Option<Days>,
     /// What happens to blobs as they age.
     pub lifecycle: Vec<Lifecycle>,
+    /// File shares by name.
+    #[serde(default)]
+    pub shares: BTreeMap<String, Share>,
+    /// Tables.
+    pub tables: Vec<String>,
+    /// Queues.
+    pub queues: Vec<String>,
+    /// The longest that a shared access signature may live; `None`: no limit.
+    pub sas: Option<Duration>,
+}
+
+/// A file share.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Share {
+    /// How much it holds at most.
+    pub quota: Size,
+    /// What it is paid for.
+    pub tier: ShareTier,
+}
+
+/// What a file share is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ShareTier {
+    /// Mostly transactions.
+    Transactions,
+    /// Both.
+    Hot,
+    /// Mostly what is kept.
+    Cool,
+}
+
+impl ShareTier {
+    /// Azure's word.
+    pub fn azure(self) -> &'static str {
+        match self {
+            ShareTier::Transactions => "TransactionOptimized",
+            ShareTier::Hot => "Hot",
+            ShareTier::Cool => "Cool",
+        }
+    }
 }
 
 /// A storage account's redundancy; its SKU is `Standard_` and this in capitals.
@@ -104,6 +147,8 @@ pub struct Lifecycle {
     pub containers: Vec<String>,
     /// Moved to the cool tier after.
     pub cool: Option<Days>,
+    /// Moved to the cold tier after.
+    pub cold: Option<Days>,
     /// Moved to the archive tier after.
     pub archive: Option<Days>,
     /// Deleted after.
@@ -119,10 +164,18 @@ pub(crate) const KIND: Kind = Kind {
         ("id", "its resource id"),
         ("region", "where it is"),
         ("endpoint", "where its blobs are reached, such as `https://sthello.blob.core.windows.net/`"),
+        ("queues", "where its queues are reached, such as `https://sthello.queue.core.windows.net/`"),
+        ("tables", "where its tables are reached, such as `https://sthello.table.core.windows.net/`"),
+        ("files", "where its shares are reached, such as `https://sthello.file.core.windows.net/`"),
     ],
     access: &[
-        (Access::Read, "read blobs (Storage Blob Data Reader)"),
-        (Access::Write, "read, write and delete blobs (Storage Blob Data Contributor)"),
+        (Access::Read, "read blobs, and the tables and shares that are declared (Data Reader of each)"),
+        (
+            Access::Write,
+            "read, write and delete blobs, and in the tables and shares that are declared (Data Contributor)",
+        ),
+        (Access::Send, "put messages into its queues (Storage Queue Data Message Sender)"),
+        (Access::Receive, "take messages out of its queues (Storage Queue Data Message Processor)"),
     ],
     fields: FIELDS,
     check,
@@ -198,6 +251,15 @@ const FIELDS: &[Field] = &[
         example: "true",
     },
     Field {
+        path: "resource.*.restore",
+        of: &["storage"],
+        kind: Type::Days { min: 1, max: 364 },
+        doc: "To any second of how many days the blobs can be put back. Takes `versioning` and a longer `soft_delete`.",
+        default: Default::Absent("to none: single blobs are recovered by soft delete"),
+        azure: &["blobServices.properties.restorePolicy", "blobServices.properties.changeFeed"],
+        example: "\"7d\"",
+    },
+    Field {
         path: "resource.*.lifecycle",
         of: &["storage"],
         kind: Type::Tables,
@@ -225,6 +287,15 @@ const FIELDS: &[Field] = &[
         example: "\"30d\"",
     },
     Field {
+        path: "resource.*.lifecycle[].cold",
+        of: &["storage"],
+        kind: Type::Days { min: 0, max: 99_999 },
+        doc: "Moved to the cold tier that long after the last change.",
+        default: Default::Absent("not moved"),
+        azure: &["policy.rules[].definition.actions.baseBlob.tierToCold"],
+        example: "\"60d\"",
+    },
+    Field {
         path: "resource.*.lifecycle[].archive",
         of: &["storage"],
         kind: Type::Days { min: 0, max: 99_999 },
@@ -242,6 +313,77 @@ const FIELDS: &[Field] = &[
         azure: &["policy.rules[].definition.actions.baseBlob.delete"],
         example: "\"365d\"",
     },
+    Field {
+        path: "resource.*.shares",
+        of: &["storage"],
+        kind: Type::Named(&rules::CONTAINER),
+        doc: "File shares, each under a name.",
+        default: Default::Absent("no shares"),
+        azure: &["Microsoft.Storage/storageAccounts/fileServices/shares"],
+        example: "{ media = { quota = \"100Gi\" } }",
+    },
+    Field {
+        path: "resource.*.shares.*",
+        of: &["storage"],
+        kind: Type::Table,
+        doc: "A file share.",
+        default: Default::Absent("no such share"),
+        azure: &["Microsoft.Storage/storageAccounts/fileServices/shares"],
+        example: "{ quota = \"100Gi\" }",
+    },
+    Field {
+        path: "resource.*.shares.*.quota",
+        of: &["storage"],
+        kind: Type::Text(&rules::SIZE),
+        doc: "How much it holds at most: up to 100Ti, in whole gibibytes.",
+        default: Default::Same("\"100Gi\"", "only what is stored is paid for"),
+        azure: &["properties.shareQuota"],
+        example: "\"1Ti\"",
+    },
+    Field {
+        path: "resource.*.shares.*.tier",
+        of: &["storage"],
+        kind: Type::Choice(Choices {
+            words: &[
+                ("transactions", "cheap to use, dear to keep"),
+                ("hot", "both in the middle"),
+                ("cool", "cheap to keep, dear to use"),
+            ],
+            later: &[],
+        }),
+        doc: "What is paid for most.",
+        default: Default::Same("\"transactions\"", "what Azure sets"),
+        azure: &["properties.accessTier"],
+        example: "\"hot\"",
+    },
+    Field {
+        path: "resource.*.tables",
+        of: &["storage"],
+        kind: Type::List(&Type::Text(&rules::TABLE)),
+        doc: "Tables.",
+        default: Default::Same("[]", "services make their own"),
+        azure: &["Microsoft.Storage/storageAccounts/tableServices/tables"],
+        example: "[\"deployments\"]",
+    },
+    Field {
+        path: "resource.*.queues",
+        of: &["storage"],
+        kind: Type::List(&Type::Text(&rules::CONTAINER)),
+        doc: "Queues.",
+        default: Default::Same("[]", "services make their own"),
+        azure: &["Microsoft.Storage/storageAccounts/queueServices/queues"],
+        example: "[\"jobs\"]",
+    },
+    Field {
+        path: "resource.*.sas",
+        of: &["storage"],
+        kind: Type::Text(&rules::DURATION),
+        doc: "The longest that a shared access signature may live. Services that use the account may then sign them, \
+              with a key that Azure gives their identity: there are no account keys.",
+        default: Default::Absent("services sign none"),
+        azure: &["properties.sasPolicy"],
+        example: "\"15m\"",
+    },
 ];
 
 fn check(sense: &mut Sense<'_>, name: &str, node: &Node, storage: &Table) {
@@ -255,12 +397,54 @@ fn check(sense: &mut Sense<'_>, name: &str, node: &Node, storage: &Table) {
             sense.report(diagnostic);
         }
     }
+    for (key, what) in [("tables", "the table"), ("queues", "the queue")] {
+        sense.twice(storage, key, what);
+    }
+    for (_, _, share) in entries(storage, "shares") {
+        if let Some((node, quota)) = share.get("quota").and_then(|node| Some((node, size(node)?)))
+            && !(quota.mebibytes.is_multiple_of(1024) && quota.gibibytes() <= 102_400)
+        {
+            let diagnostic = sense
+                .problem(codes::NOT_OFFERED, &node.span, "a share holds whole gibibytes, 100Ti at most")
+                .help("such as \"100Gi\"");
+            sense.report(diagnostic);
+        }
+    }
+    restore(sense, storage);
+    if let Some((node, time)) = storage.get("sas").and_then(|node| Some((node, duration(node)?)))
+        && !(60..=7 * 86_400).contains(&time.seconds)
+    {
+        let message = "a signature by an identity lives a minute to seven days";
+        let diagnostic = sense.problem(codes::OUT_OF_RANGE, &node.span, message).help("such as \"15m\"");
+        sense.report(diagnostic);
+    }
     for rule in storage.get("lifecycle").and_then(Node::list).unwrap_or_default() {
         if let Some(table) = rule.table() {
             lifecycle(sense, rule, table, storage, &seen);
         }
     }
     sense.unused(name, node);
+}
+
+/// Putting blobs back takes all of their versions, and what was deleted meanwhile.
+fn restore(sense: &mut Sense<'_>, storage: &Table) {
+    let Some(restore) = storage.get("restore") else { return };
+    if let Some(versioning) = storage.get("versioning").filter(|node| node.boolean() == Some(false)) {
+        sense.lacks(
+            versioning,
+            restore,
+            "blobs are put back from their versions",
+            "write `versioning = true`",
+        );
+    }
+    let days = |node: &Node| node.text().and_then(|text| Days::parse(text).ok());
+    if let (Some(kept_node), Some(back)) = (storage.get("soft_delete"), days(restore))
+        && let Some(kept) = days(kept_node)
+        && kept <= back
+    {
+        let help = format!("write `soft_delete = \"{}d\"` or more", back.0 + 1);
+        sense.lacks(kept_node, restore, "what was deleted is kept for longer than blobs are put back", help);
+    }
 }
 
 fn lifecycle(
@@ -270,11 +454,11 @@ fn lifecycle(
     storage: &Table,
     containers: &BTreeMap<&str, &Node>,
 ) {
-    let steps = ["cool", "archive", "delete"].map(|key| (key, table.get(key)));
+    let steps = ["cool", "cold", "archive", "delete"].map(|key| (key, table.get(key)));
     if steps.iter().all(|(_, node)| node.is_none()) {
         let diagnostic = sense
             .problem(codes::LIFECYCLE, &rule.span, "the rule does nothing")
-            .help("say when: `cool`, `archive` or `delete`, such as `delete = \"90d\"`");
+            .help("say when: `cool`, `cold`, `archive` or `delete`, such as `delete = \"90d\"`");
         sense.report(diagnostic);
     }
     let mut earlier: Option<(&str, Days, &Node)> = None;

@@ -186,14 +186,75 @@ impl<'a> Sense<'a> {
         }
     }
 
+    /// Reports that `field`'s value does not go with what another field says.
+    pub fn lacks(
+        &mut self,
+        because: &Node,
+        field: &Node,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        // What nobody wrote has no place: then the one that was written is underlined.
+        let (at, other) = if field.is_written() { (field, because) } else { (because, field) };
+        let mut diagnostic = self.problem(codes::LACKS, &at.span, message).help(help);
+        if other.is_written() {
+            diagnostic = diagnostic.related(other.span.clone(), "this is why");
+        } else {
+            diagnostic = diagnostic.label("the other is a default of the environment's tier");
+        }
+        self.report(diagnostic);
+    }
+
+    /// As [`Sense::lacks`], of a whole table: its key is underlined.
+    pub fn lacks_key(&mut self, because: &Node, field: &Node, message: &str, help: &str) {
+        let mut diagnostic = self.problem(codes::LACKS, &field.key, message).help(help);
+        if because.is_written() {
+            diagnostic = diagnostic.related(because.span.clone(), "this is why");
+        }
+        self.report(diagnostic);
+    }
+
+    /// Reports what stands twice in a list of texts.
+    pub fn twice(&mut self, table: &Table, key: &str, what: &str) {
+        let mut seen: BTreeMap<&str, &Node> = BTreeMap::new();
+        for node in table.get(key).and_then(Node::list).unwrap_or_default() {
+            if let Some(first) = node.text().and_then(|text| seen.insert(text, node)) {
+                let diagnostic = self
+                    .problem(codes::TWICE, &node.span, format!("{what} stands in the list twice"))
+                    .related(first.span.clone(), "here already");
+                self.report(diagnostic);
+            }
+        }
+    }
+
+    /// Warns, in a private network, about an SKU without private endpoints; `wanted` is one that has them.
+    pub fn reachable(&mut self, resource: &Table, wanted: &str, message: &str) {
+        let network = self.root.get("network").and_then(Node::table);
+        let private = network.and_then(|network| network.get("private")?.boolean()) == Some(true);
+        let Some(sku) =
+            resource.get("sku").filter(|sku| private && sku.text().is_some_and(|word| word != wanted))
+        else {
+            return;
+        };
+        let kind = resource.get("type").filter(|_| !sku.is_written());
+        let at = kind.map_or(&sku.span, |kind| &kind.span).clone();
+        let help = format!("write `sku = \"{wanted}\"` for private endpoints");
+        let diagnostic = self.problem(codes::STAYS_PUBLIC, &at, message).help(help).warning();
+        self.report(diagnostic);
+    }
+
     /// Warns about a resource that no service uses.
     pub fn unused(&mut self, name: &str, node: &Node) {
         if self.lost || self.is_used(name) {
             return;
         }
+        let access = match self.find_resource(name) {
+            Found::Kind(kind) => kind.access.first().map_or("read", |(access, _)| access.as_str()),
+            _ => "read",
+        };
         let diagnostic = self
             .problem(codes::UNUSED, &node.key, format!("no service uses `{name}`"))
-            .help(format!("give one access: `uses = {{ {name} = \"read\" }}`"))
+            .help(format!("give one access: `uses = {{ {name} = \"{access}\" }}`"))
             .warning();
         self.report(diagnostic);
     }

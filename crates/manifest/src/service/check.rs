@@ -131,7 +131,7 @@ impl<'a> Sense<'a> {
             self.report(diagnostic);
         }
         if let Some(queue) = scale.get("queue").filter(|queue| queue.table().is_some()) {
-            self.queue(queue);
+            self.queue(service, queue);
         }
     }
 
@@ -175,7 +175,7 @@ impl<'a> Sense<'a> {
         }
     }
 
-    fn queue(&mut self, queue: &Node) {
+    fn queue(&mut self, service: &Table, queue: &Node) {
         let Some(table) = queue.table() else { return };
         for key in ["resource", "messages"] {
             if !table.contains_key(key) {
@@ -188,17 +188,64 @@ impl<'a> Sense<'a> {
         match self.find_resource(name) {
             Found::Nothing => self.dangling_resource(codes::DANGLING, &resource.span, name),
             Found::Broken => {}
+            Found::Kind(kind) if ["service-bus", "storage"].contains(&kind.name) => {
+                self.which_queue(table, resource, name);
+                let uses = service.get("uses").and_then(Node::table).and_then(|uses| uses.get(name));
+                let words = uses.map(|node| node.list().unwrap_or(std::slice::from_ref(node)));
+                let receives = words.is_some_and(|words| words.iter().any(|w| w.text() == Some("receive")));
+                if !receives && !self.lost {
+                    let message =
+                        format!("the service is to be scaled by `{name}`, but does not receive from it");
+                    let help = format!("write `uses = {{ {name} = \"receive\" }}`");
+                    let diagnostic = self.problem(codes::QUEUE, &resource.span, message).help(help);
+                    self.report(diagnostic);
+                }
+            }
             Found::Kind(kind) => {
-                let diagnostic = self
-                    .problem(
-                        codes::NOT_YET,
-                        &resource.span,
-                        format!("a {} has no queue to scale by", kind.name),
-                    )
-                    .help("a `service-bus` will have; it is not supported yet");
+                let message = format!("a {} has no queue to scale by", kind.name);
+                let help = "queues are in a `service-bus` or a `storage` account";
+                let diagnostic = self.problem(codes::QUEUE, &resource.span, message).help(help);
                 self.report(diagnostic);
             }
         }
+    }
+
+    /// Whether it is clear which queue of a resource is meant.
+    fn which_queue(&mut self, queue: &Table, resource: &Node, name: &str) {
+        let Some(declared) =
+            self.root.get("resource").and_then(Node::table).and_then(|all| all.get(name)?.table())
+        else {
+            return;
+        };
+        let mut known: Vec<String> = declared
+            .get("queues")
+            .map(|queues| match queues.list() {
+                Some(list) => list.iter().filter_map(Node::text).map(str::to_owned).collect(),
+                None => queues.table().into_iter().flat_map(Table::keys).cloned().collect(),
+            })
+            .unwrap_or_default();
+        for (topic, _, table) in entries(declared, "topics") {
+            known.extend(names(table, "subscriptions").map(|subscription| format!("{topic}/{subscription}")));
+        }
+        let words = || known.iter().map(String::as_str);
+        let (span, message, help) = match queue.get("name").map(|node| (node, node.text())) {
+            Some((node, Some(said))) if !known.iter().any(|known| known == said) => {
+                let message = format!("`{name}` has no queue `{}`", crate::rules::short(said));
+                (&node.span, message, suggest::or_all(said, words()))
+            }
+            None if known.is_empty() => {
+                let message = format!("`{name}` has no queue to scale by");
+                (&resource.span, message, Some("declare one in its `queues`".to_owned()))
+            }
+            None if known.len() > 1 => {
+                let all: Vec<String> = words().map(|word| format!("\"{word}\"")).collect();
+                let help = format!("name one with `name`: there are {}", suggest::enumerate(&all, "and"));
+                (&resource.span, format!("`{name}` has {} queues", known.len()), Some(help))
+            }
+            _ => return,
+        };
+        let diagnostic = self.problem(codes::QUEUE, span, message).maybe_help(help);
+        self.report(diagnostic);
     }
 
     /// What only a service that listens can have.

@@ -350,8 +350,8 @@ pub(crate) const FIELDS: &[Field] = &[
         path: "service.*.scale.queue",
         of: QUEUED,
         kind: Type::Table,
-        doc: "A queue whose waiting messages make replicas start, even from zero. Queues come with the resource type \
-              `service-bus`, which is not supported yet.",
+        doc: "A queue whose waiting messages make replicas start, even from zero: of a `service-bus`, or of a `storage` \
+              account. It is counted with the service's own identity, so the service receives from it, too.",
         default: Default::Absent("no queue makes replicas"),
         azure: &["properties.template.scale.rules[queue].custom"],
         example: "{ resource = \"jobs\", messages = 5 }",
@@ -364,6 +364,15 @@ pub(crate) const FIELDS: &[Field] = &[
         default: Default::Required,
         azure: &["properties.template.scale.rules[queue].custom.metadata"],
         example: "\"jobs\"",
+    },
+    Field {
+        path: "service.*.scale.queue.name",
+        of: EVERY,
+        kind: Type::Text(&rules::ANY),
+        doc: "Which of its queues, or `topic/subscription`.",
+        default: Default::Absent("the only one"),
+        azure: &["properties.template.scale.rules[queue].custom.metadata"],
+        example: "\"interview-jobs\"",
     },
     Field {
         path: "service.*.scale.queue.messages",

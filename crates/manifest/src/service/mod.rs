@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::app::Template;
 use crate::host::Host;
+use crate::resource::ResourceKind;
 use crate::units::{Cpu, Duration, Load, Memory};
 
 /// Something that runs.
@@ -142,8 +143,26 @@ pub struct Times {
 pub struct QueueScale {
     /// The resource that holds the queue.
     pub resource: String,
+    /// Which of its queues, or `topic/subscription`; `None`: the only one.
+    pub name: Option<String>,
     /// Waiting messages per replica.
     pub messages: u32,
+}
+
+impl QueueScale {
+    /// What can be counted in a resource: its queues, and `topic/subscription` for each subscription.
+    pub fn countable(kind: &ResourceKind) -> Vec<String> {
+        match kind {
+            ResourceKind::Storage(account) => account.queues.clone(),
+            ResourceKind::ServiceBus(bus) => {
+                let subscriptions = bus.topics.iter().flat_map(|(topic, wanted)| {
+                    wanted.subscriptions.keys().map(move |subscription| format!("{topic}/{subscription}"))
+                });
+                bus.queues.keys().cloned().chain(subscriptions).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// HTTP paths on the service's port; where none is given the port itself is probed.
