@@ -109,7 +109,7 @@ pub async fn read(
 }
 
 /// The id of a resource as far as what is live tells it.
-fn id_of(resource: &landfall_blueprint::Resource, live: &Live) -> Option<String> {
+fn id_of(resource: &Resource, live: &Live) -> Option<String> {
     resource.id_with(&|expression: &Expression| match expression {
         Expression::Property { of, path } => {
             path.split('.').try_fold(live.resources.get(of)?, |value, key| value.get(key)).cloned()
