@@ -19,6 +19,7 @@ struct Demand {
 }
 
 const WATCHED: &str = "tests/apps/watched.toml";
+const DATA: &str = "tests/apps/data.toml";
 const NETWORK: &str = "tests/apps/network.toml";
 
 fn row(
@@ -36,13 +37,33 @@ fn row(
 fn demands() -> Vec<Demand> {
     let group = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-call-tickets-prod-weu";
     let prod = |id, address, pointer, expected| row(id, WATCHED, "prod", address, pointer, expected);
+    let data = |id, address, pointer, expected| row(id, DATA, "prod", address, pointer, expected);
     let net = |id, address, pointer, expected| row(id, NETWORK, "prod", address, pointer, expected);
     vec![
+        data(
+            "D12",
+            "featureFlag.flags.multi-region",
+            "/properties/contentType",
+            json!("application/vnd.microsoft.appconfig.ff+json;charset=utf-8"),
+        ),
         prod(
             "D16",
             "budget.main",
             "/properties/notifications/forecast-100/thresholdType",
             json!("Forecasted"),
+        ),
+        data("D2", "queue.jobs.deployments", "/properties/lockDuration", json!("PT5M")),
+        data(
+            "D3",
+            "cosmosContainer.state.deployments.states",
+            "/properties/resource/partitionKey/paths",
+            json!(["/projectId"]),
+        ),
+        data(
+            "D3",
+            "cosmosContainer.state.deployments.states",
+            "/properties/resource/defaultTtl",
+            json!(7_776_000),
         ),
         net(
             "P12",
@@ -50,6 +71,13 @@ fn demands() -> Vec<Demand> {
             "/name",
             json!("privatelink.blob.core.windows.net"),
         ),
+        data(
+            "P12",
+            "containerApp.worker",
+            "/properties/template/scale/rules/0/custom/metadata/messageCount",
+            json!("5"),
+        ),
+        data("P12", "queue.jobs.interview-jobs", "/properties/maxDeliveryCount", json!(5)),
         net(
             "P13",
             "subnet.container-apps",
@@ -93,23 +121,20 @@ fn demands() -> Vec<Demand> {
             "/properties/criteria/allOf/0/timeAggregation",
             json!("Total"),
         ),
+        data("P15", "speech.speech", "/kind", json!("SpeechServices")),
+        data("P15", "communication.acs", "/properties/dataLocation", json!("Australia")),
+        data("P15", "storage.files", "/properties/sasPolicy/sasExpirationPeriod", json!("0.00:15:00")),
+        data("P16", "loadTest.load", "/type", json!("Microsoft.LoadTestService/loadTests")),
         prod("P19", "budget.main", "/properties/amount", json!(2000.5)),
         prod("P19", "budget.main", "/properties/timePeriod/startDate", json!("2026-11-01T00:00:00Z")),
         prod("P19", "budget.main", "/properties/timePeriod/endDate", json!("2028-02-29T00:00:00Z")),
-        net(
-            "S5",
-            "subnet.db",
-            "/properties/delegations/0/properties/serviceName",
-            json!("Microsoft.DBforPostgreSQL/flexibleServers"),
-        ),
-        net(
-            "S8",
-            "privateEndpoint.vault.vault",
-            "/properties/privateLinkServiceConnections/0/properties/groupIds",
-            json!(["vault"]),
-        ),
-        net("S8", "vault.main", "/properties/publicNetworkAccess", json!("Disabled")),
+        data("P6", "roleAssignment.api.jobs.send", "/properties/principalType", json!("ServicePrincipal")),
+        data("P8", "registry.images", "/properties/zoneRedundancy", json!("Enabled")),
+        data("P8", "registryReplica.images.southeastasia", "/location", json!("southeastasia")),
         prod("S10", "roleAssignment.api.insights", "/properties/principalType", json!("ServicePrincipal")),
+        data("S11", "openaiDeployment.chat.chat", "/sku/capacity", json!(120)),
+        data("S11", "openaiDeployment.chat.summary", "/properties/model/name", json!("gpt-4.1-mini")),
+        data("S11", "openai.chat", "/properties/disableLocalAuth", json!(true)),
         net(
             "S12",
             "subnet.app",
@@ -165,16 +190,33 @@ fn demands() -> Vec<Demand> {
         row("S14", WATCHED, "staging", "insights.main", "/properties/SamplingPercentage", json!(10)),
         prod("S19", "budget.main", "/properties/notifications/actual-80/threshold", json!(80)),
         prod("S19", "budget.main", "/properties/notifications/actual-100/threshold", json!(100)),
-        prod("T8", "alert.dependency-failures-openai", "/properties/criteria/allOf/0/threshold", json!(5)),
-        prod("T8", "alert.dependency-failures-topdesk", "/properties/severity", json!(1)),
-        prod("T8", "alert.api-latency", "/properties/criteria/allOf/0/threshold", json!(10_000)),
-        prod(
-            "T8",
-            "alert.metric-ticket-success-rate",
-            "/properties/criteria/allOf/0/failingPeriods/numberOfEvaluationPeriods",
-            json!(3),
+        net(
+            "S5",
+            "subnet.db",
+            "/properties/delegations/0/properties/serviceName",
+            json!("Microsoft.DBforPostgreSQL/flexibleServers"),
         ),
-        prod("T8", "workbook.main", "/kind", json!("shared")),
+        data("S5", "postgres.db", "/properties/version", json!("16")),
+        data("S5", "postgres.db", "/sku/name", json!("Standard_D4ds_v5")),
+        data("S5", "postgres.db", "/properties/backup/backupRetentionDays", json!(35)),
+        data("S5", "postgres.db", "/properties/backup/geoRedundantBackup", json!("Enabled")),
+        data("S5", "postgres.db", "/properties/highAvailability/mode", json!("ZoneRedundant")),
+        data("S5", "postgres.db", "/properties/network/publicNetworkAccess", json!("Disabled")),
+        data("S5", "postgresParameter.db.pgbouncer-default_pool_size", "/properties/value", json!("50")),
+        data("S5", "postgresParameter.db.pgbouncer-server_idle_timeout", "/properties/value", json!("600")),
+        data("S7", "redis.cache", "/sku/name", json!("Balanced_B5")),
+        data("S7", "redisDatabase.cache", "/properties/clientProtocol", json!("Encrypted")),
+        data("S7", "redisDatabase.cache", "/properties/clusteringPolicy", json!("NoCluster")),
+        data("S7", "redisDatabase.cache", "/properties/port", json!(10000)),
+        net(
+            "S8",
+            "privateEndpoint.vault.vault",
+            "/properties/privateLinkServiceConnections/0/properties/groupIds",
+            json!(["vault"]),
+        ),
+        net("S8", "vault.main", "/properties/publicNetworkAccess", json!("Disabled")),
+        data("S8", "vault.keys", "/properties/softDeleteRetentionInDays", json!(90)),
+        data("S8", "vault.keys", "/properties/enableRbacAuthorization", json!(true)),
         net(
             "T10",
             "wafPolicy.main",
@@ -201,15 +243,46 @@ fn demands() -> Vec<Demand> {
             json!("availabilityResults/availabilityPercentage"),
         ),
         prod("T15", "alert.api-replicas", "/properties/criteria/allOf/0/timeAggregation", json!("Maximum")),
+        prod("T8", "alert.dependency-failures-openai", "/properties/criteria/allOf/0/threshold", json!(5)),
+        prod("T8", "alert.dependency-failures-topdesk", "/properties/severity", json!(1)),
+        prod("T8", "alert.api-latency", "/properties/criteria/allOf/0/threshold", json!(10_000)),
+        prod(
+            "T8",
+            "alert.metric-ticket-success-rate",
+            "/properties/criteria/allOf/0/failingPeriods/numberOfEvaluationPeriods",
+            json!(3),
+        ),
+        prod("T8", "workbook.main", "/kind", json!("shared")),
+        prod("V10", "workspace.main", "/properties/retentionInDays", json!(90)),
+        prod("V10", "alert.api-restarts", "/properties/criteria/allOf/0/threshold", json!(3)),
+        prod("V10", "diagnosticSetting.vault.keys", "/properties/logs/0/categoryGroup", json!("allLogs")),
+        data("V11", "vault.keys", "/properties/enablePurgeProtection", json!(true)),
+        data("V12", "registry.images", "/sku/name", json!("Premium")),
+        data("V14", "postgresReplica.voice.1", "/properties/network/publicNetworkAccess", json!("Disabled")),
+        prod("V15", "budget.main", "/scope", json!(group)),
         net("V2", "loadBalancer.main", "/sku/name", json!("Standard")),
         net("V2", "loadBalancer.main", "/properties/loadBalancingRules/2/properties/protocol", json!("Udp")),
         net("V2", "publicIp.balancer", "/properties/publicIPAllocationMethod", json!("Static")),
+        data("V3", "postgres.voice", "/properties/storage/storageSizeGB", json!(256)),
+        data("V3", "postgres.voice", "/properties/storage/autoGrow", json!("Enabled")),
+        data("V3", "postgres.voice", "/properties/authConfig/activeDirectoryAuth", json!("Enabled")),
+        data("V3", "postgresReplica.voice.2", "/properties/createMode", json!("Replica")),
+        data("V4", "redisDatabase.shards", "/properties/persistence/rdbEnabled", json!(true)),
+        data("V4", "redisDatabase.shards", "/properties/clusteringPolicy", json!("OSSCluster")),
         net(
             "V5",
             "privateEndpoint.store.blob",
             "/properties/privateLinkServiceConnections/0/properties/groupIds",
             json!(["blob"]),
         ),
+        data("V5", "storage.files", "/sku/name", json!("Standard_GRS")),
+        data(
+            "V5",
+            "managementPolicy.files",
+            "/properties/policy/rules/0/definition/actions/baseBlob/tierToArchive/daysAfterModificationGreaterThan",
+            json!(90),
+        ),
+        data("V5", "blobContainer.files.recordings", "/properties/publicAccess", json!("None")),
         net("V6", "subnet.aks", "/properties/addressPrefix", json!("10.0.16.0/20")),
         net("V6", "securityGroup.endpoints", "/properties/securityRules/1/properties/access", json!("Deny")),
         net("V6", "securityGroup.endpoints", "/properties/securityRules/1/properties/priority", json!(4096)),
@@ -253,10 +326,6 @@ fn demands() -> Vec<Demand> {
             "/properties/principalType",
             json!("ServicePrincipal"),
         ),
-        prod("V10", "workspace.main", "/properties/retentionInDays", json!(90)),
-        prod("V10", "alert.api-restarts", "/properties/criteria/allOf/0/threshold", json!(3)),
-        prod("V10", "diagnosticSetting.vault.keys", "/properties/logs/0/categoryGroup", json!("allLogs")),
-        prod("V15", "budget.main", "/scope", json!(group)),
     ]
 }
 

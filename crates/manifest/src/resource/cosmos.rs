@@ -346,17 +346,10 @@ const FIELDS: &[Field] = &[
 
 fn check(sense: &mut Sense<'_>, name: &str, node: &Node, account: &Table) {
     let capacity = account.get("capacity").filter(|node| node.text() == Some("serverless"));
-    if let Some(serverless) = capacity {
-        if let Some(regions) =
-            account.get("regions").filter(|node| node.list().is_some_and(|list| !list.is_empty()))
-        {
-            sense.lacks(
-                serverless,
-                regions,
-                "a serverless account has one region",
-                "write `capacity = \"provisioned\"`",
-            );
-        }
+    let regions = account.get("regions").filter(|node| node.list().is_some_and(|list| !list.is_empty()));
+    if let (Some(serverless), Some(regions)) = (capacity, regions) {
+        let help = "write `capacity = \"provisioned\"`";
+        sense.lacks(serverless, regions, "a serverless account has one region", help);
     }
     for (_, _, database) in entries(account, "databases") {
         throughput(sense, capacity, database);

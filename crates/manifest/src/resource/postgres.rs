@@ -481,10 +481,8 @@ fn check(sense: &mut Sense<'_>, name: &str, node: &Node, server: &Table) {
         } else if !key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.')
             || key.is_empty()
         {
-            let help = suggest::or_all(
-                &key.to_lowercase(),
-                ["max_connections", "work_mem", "azure.extensions"].into_iter(),
-            );
+            let help =
+                suggest::or_all(&key.to_lowercase(), ["max_connections", "work_mem", "azure.extensions"]);
             let diagnostic = sense
                 .problem(
                     codes::ENTRY_NAME,

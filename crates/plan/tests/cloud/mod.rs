@@ -142,8 +142,10 @@ impl Cloud {
             }
             "Microsoft.ContainerRegistry/registries" => {
                 properties["loginServer"] = json!(format!("{name}.azurecr.io"));
-                properties["policies"] = json!({"retentionPolicy": {"days": 7, "status": "disabled"}});
-                properties["zoneRedundancy"] = json!("Disabled");
+                let usual = json!({"policies": {"retentionPolicy": {"days": 7, "status": "disabled"}}, "zoneRedundancy": "Disabled"});
+                for (key, value) in usual.as_object().unwrap() {
+                    properties.as_object_mut().unwrap().entry(key).or_insert_with(|| value.clone());
+                }
                 top["sku"]["tier"] = top["sku"]["name"].clone();
                 if self.is(2) {
                     drop_keys(&mut top["properties"], &["anonymousPullEnabled", "roleAssignmentMode"]);
@@ -163,8 +165,8 @@ impl Cloud {
                 }
             }
             "Microsoft.Storage/storageAccounts" => {
-                properties["primaryEndpoints"] =
-                    json!({"blob": format!("https://{name}.blob.core.windows.net/")});
+                let of = |service: &str| format!("https://{name}.{service}.core.windows.net/");
+                properties["primaryEndpoints"] = json!({"blob": of("blob"), "queue": of("queue"), "table": of("table"), "file": of("file")});
                 properties["encryption"] = json!({"keySource": "Microsoft.Storage"});
                 properties["networkAcls"] = json!({"defaultAction": "Allow", "ipRules": []});
                 properties["creationTime"] = json!("2026-01-01T00:00:00Z");
@@ -200,6 +202,21 @@ impl Cloud {
                 if self.is(2) {
                     drop_keys(properties, &["zoneRedundant", "publicNetworkAccess"]);
                 }
+            }
+            "Microsoft.DBforPostgreSQL/flexibleServers" => {
+                properties["fullyQualifiedDomainName"] = json!(format!("{name}.postgres.database.azure.com"));
+            }
+            "Microsoft.Cache/redisEnterprise" | "Microsoft.Communication/communicationServices" => {
+                properties["hostName"] = json!(format!("{name}.example.azure.net"));
+            }
+            "Microsoft.Communication/emailServices/domains" => {
+                properties["fromSenderDomain"] = json!("00000000.azurecomm.net");
+            }
+            "Microsoft.CognitiveServices/accounts" | "Microsoft.AppConfiguration/configurationStores" => {
+                properties["endpoint"] = json!(format!("https://{name}.example.azure.net/"));
+            }
+            "Microsoft.DocumentDB/databaseAccounts" => {
+                properties["documentEndpoint"] = json!(format!("https://{name}.documents.azure.com:443/"));
             }
             "Microsoft.App/containerApps" => self.answer_app(change, top),
             _ => {}
