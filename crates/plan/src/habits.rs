@@ -8,7 +8,8 @@
 
 use landfall_blueprint::resource::{CONTAINER_APP, ROLE_ASSIGNMENT};
 use landfall_blueprint::services::{
-    app_service, container_job, identity, kubernetes, registry, storage, vault,
+    app_config, app_service, cognitive, communication, container_job, cosmos, identity, kubernetes, postgres,
+    redis, registry, service_bus, storage, vault,
 };
 
 /// What one type does to its bodies.
@@ -63,6 +64,11 @@ pub enum List {
 }
 
 const MOVED: (&str, &str) = ("location", "a resource cannot move to another region");
+
+const MESSAGES: &[(&str, &str)] = &[
+    ("properties.requiresSession", "whether there are sessions is settled when it is made"),
+    ("properties.requiresDuplicateDetection", "whether duplicates are looked for is settled when it is made"),
+];
 
 /// The rows.
 pub const HABITS: &[Habits] = &[
@@ -386,6 +392,112 @@ pub const HABITS: &[Habits] = &[
         resource_type: "Microsoft.App/managedEnvironments/daprComponents",
         lists: &[("properties.metadata", List::Keyed("name")), ("properties.scopes", List::Set)],
         ours: &["properties.secrets"],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: postgres::TYPE,
+        folded: &["sku.name", "sku.tier"],
+        write_only: &["properties.createMode"],
+        // The disk grows by itself.
+        moving: &["properties.storage.storageSizeGB"],
+        kept: &[
+            "identity",
+            "properties.availabilityZone",
+            "properties.dataEncryption",
+            "properties.highAvailability.standbyAvailabilityZone",
+            "properties.maintenanceWindow",
+            "properties.storage.iops",
+            "properties.storage.throughput",
+            "properties.storage.tier",
+            "properties.storage.type",
+        ],
+        immutable: &[
+            MOVED,
+            (
+                "properties.backup.geoRedundantBackup",
+                "where copies are kept is settled when a server is made",
+            ),
+            ("properties.network.delegatedSubnetResourceId", "a server stays in the subnet it was made in"),
+            ("properties.sourceServerResourceId", "a replica keeps its source"),
+        ],
+        ..EMPTY
+    },
+    // What is set to what it would be anyway counts as the system's.
+    Habits {
+        resource_type: "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
+        write_only: &["properties.source"],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: redis::TYPE,
+        folded: &["sku.name"],
+        kept: &["identity", "properties.encryption", "zones"],
+        immutable: &[MOVED],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: redis::DATABASE,
+        immutable: &[
+            ("properties.clusteringPolicy", "how clients see the shards is settled when a cache is made"),
+            ("properties.modules", "modules are settled when a cache is made"),
+        ],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: service_bus::TYPE,
+        folded: &["sku.name", "sku.tier"],
+        kept: &["identity", "properties.encryption"],
+        immutable: &[MOVED],
+        ..EMPTY
+    },
+    Habits { resource_type: service_bus::QUEUE, immutable: MESSAGES, ..EMPTY },
+    Habits { resource_type: service_bus::TOPIC, immutable: MESSAGES, ..EMPTY },
+    Habits { resource_type: service_bus::SUBSCRIPTION, immutable: MESSAGES, ..EMPTY },
+    Habits {
+        resource_type: cosmos::TYPE,
+        folded: &["kind"],
+        kept: &["identity", "properties.ipRules", "properties.cors"],
+        immutable: &[
+            MOVED,
+            ("properties.capabilities", "what an account is paid for is settled when it is made"),
+        ],
+        ..EMPTY
+    },
+    // Throughput is a resource of its own, and not answered here.
+    Habits {
+        resource_type: "Microsoft.DocumentDB/databaseAccounts/sqlDatabases",
+        write_only: &["properties.options"],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers",
+        write_only: &["properties.options"],
+        immutable: &[
+            ("properties.resource.partitionKey", "a container keeps the key that parts it"),
+            ("properties.resource.uniqueKeyPolicy", "unique keys are settled when a container is made"),
+        ],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: cognitive::TYPE,
+        folded: &["sku.name"],
+        kept: &["identity", "properties.encryption", "properties.networkAcls"],
+        immutable: &[MOVED, ("properties.customSubDomainName", "an account keeps its subdomain")],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: app_config::TYPE,
+        folded: &["sku.name"],
+        kept: &["identity", "properties.encryption"],
+        immutable: &[
+            MOVED,
+            ("properties.softDeleteRetentionInDays", "how long it is kept is settled when a store is made"),
+        ],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: communication::TYPE,
+        immutable: &[("properties.dataLocation", "data stays where it rests")],
         ..EMPTY
     },
     Habits {

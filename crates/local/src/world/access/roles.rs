@@ -464,6 +464,28 @@ pub static ROLES: &[Role] = &[
             "Microsoft.Storage/storageAccounts/fileServices/fileshares/files/delete",
         ],
     ),
+    role(
+        "b8eda974-7b85-4f76-af95-65846b26df6d",
+        "Storage File Data Privileged Reader",
+        &[],
+        &[
+            "Microsoft.Storage/storageAccounts/fileServices/fileShares/files/read",
+            "Microsoft.Storage/storageAccounts/fileServices/readFileBackupSemantics/action",
+        ],
+    ),
+    role(
+        "69566ab7-960f-475b-8e7c-b3118f30c6bd",
+        "Storage File Data Privileged Contributor",
+        &[],
+        &[
+            "Microsoft.Storage/storageAccounts/fileServices/fileShares/files/read",
+            "Microsoft.Storage/storageAccounts/fileServices/fileShares/files/write",
+            "Microsoft.Storage/storageAccounts/fileServices/fileShares/files/delete",
+            "Microsoft.Storage/storageAccounts/fileServices/fileShares/files/modifypermissions/action",
+            "Microsoft.Storage/storageAccounts/fileServices/readFileBackupSemantics/action",
+            "Microsoft.Storage/storageAccounts/fileServices/writeFileBackupSemantics/action",
+        ],
+    ),
     // container apps
     role(
         "ad2dd5fb-cd4b-4fd4-a9b6-4fed3630980b",

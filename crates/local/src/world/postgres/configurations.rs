@@ -51,6 +51,8 @@ const CONFIGURATIONS: &[(&str, &str, &str, &str, When)] = &[
     ("pgbouncer.max_client_conn", "5000", "Integer", "1-50000", When::AtOnce),
     ("pgbouncer.min_pool_size", "0", "Integer", "0-4950", When::AtOnce),
     ("pgbouncer.pool_mode", "TRANSACTION", "Enumeration", "SESSION,TRANSACTION,STATEMENT", When::AtOnce),
+    ("pgbouncer.query_wait_timeout", "120", "Integer", "0-86400", When::AtOnce),
+    ("pgbouncer.server_idle_timeout", "600", "Integer", "1-86400", When::AtOnce),
     ("require_secure_transport", "on", "Boolean", "on,off", When::AtOnce),
     ("server_version", "", "String", "", When::Never),
     ("shared_buffers", "262144", "Integer", "16-1073741823", When::AtRestart),
