@@ -125,3 +125,38 @@ fn the_checker_would_find_a_fault() {
     let (fine, said) = check(&checker, &wrong);
     assert!(!fine && said.contains("activeRevisionsMode"), "{said}");
 }
+
+/// Every environment of every example.
+#[test]
+fn every_example_is_what_azure_takes() {
+    let examples = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"));
+    let checker = checker();
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let manifest = entry.unwrap().path().join("landfall.toml");
+        let Ok(text) = std::fs::read_to_string(&manifest) else { continue };
+        for environment in ["dev", "staging", "prod"] {
+            seen += 1;
+            let here = format!("{} in {environment}", manifest.display());
+            let loaded = landfall_manifest::load("landfall.toml", &text, Some(environment));
+            let Some(app) = loaded.app else {
+                wrong.push(format!(
+                    "{here}:\n{}",
+                    landfall_manifest::render(&loaded.diagnostics, &text, false)
+                ));
+                continue;
+            };
+            if let Err(problems) = blueprint(&app) {
+                wrong.push(format!("{here}: {problems:#?}"));
+            } else if let Some(checker) = &checker {
+                let (fine, said) = check(checker, &bodies(&app));
+                if !fine {
+                    wrong.push(format!("{here}: {said}"));
+                }
+            }
+        }
+    }
+    assert!(seen > 0, "the examples are gone");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landfall_azure::{Method, SecretVersion};
 use landfall_blueprint::Resource;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -49,6 +49,10 @@ pub async fn set(target: &Target, vault: &Resource, name: &str, value: &SecretSt
             Some(409) if error.message().contains("deleted") => {
                 client.recover(name).await.map_err(doing())?;
             }
+            Some(403) if is_closed(error.message()) => {
+                let version = set_through_arm(target, vault, name, value).await?;
+                return Ok(Set { version, granted });
+            }
             Some(403) if !granted => {
                 grant(target, vault).await?;
                 granted = true;
@@ -63,6 +67,47 @@ pub async fn set(target: &Target, vault: &Resource, name: &str, value: &SecretSt
     }
 }
 
+/// Whether a vault refuses everybody outside of its network.
+fn is_closed(message: &str) -> bool {
+    message.contains("Public network access is disabled") || message.contains("ForbiddenByConnection")
+}
+
+/// Sets a secret of a vault that only its own network reaches. Resource Manager writes it for who may write the vault
+/// (learn: `key-vault/secrets/quick-create-template`), from wherever.
+async fn set_through_arm(
+    target: &Target,
+    vault: &Resource,
+    name: &str,
+    value: &SecretString,
+) -> Result<SecretVersion, Error> {
+    let id = format!("{}/secrets/{name}", vault.id());
+    let body = json!({"properties": {"value": value.expose_secret()}});
+    let doing = || format!("set the secret `{name}` through Resource Manager, since the vault is private");
+    let written = target.arm.finish(Method::Put, &id, vault.api_version, Some(&body)).await;
+    let written = written.map_err(Error::azure(doing()))?;
+    told(&written).ok_or_else(|| Error::other(format!("cannot {}: the answer names none", doing())))
+}
+
+/// What Resource Manager tells of a secret; never its value.
+fn told(secret: &serde_json::Value) -> Option<SecretVersion> {
+    let time =
+        |value: &serde_json::Value| value.as_i64().and_then(|at| jiff::Timestamp::from_second(at).ok());
+    let properties = &secret["properties"];
+    let uri = properties["secretUriWithVersion"].as_str().unwrap_or_default().to_owned();
+    Some(SecretVersion {
+        name: secret["name"].as_str()?.to_owned(),
+        version: uri.rsplit('/').next().unwrap_or_default().to_owned(),
+        uri,
+        enabled: properties["attributes"]["enabled"].as_bool().unwrap_or(true),
+        created: time(&properties["attributes"]["created"]),
+        updated: time(&properties["attributes"]["updated"]),
+        not_before: time(&properties["attributes"]["nbf"]),
+        expires: time(&properties["attributes"]["exp"]),
+        content_type: properties["contentType"].as_str().map(str::to_owned),
+        tags: BTreeMap::new(),
+    })
+}
+
 /// The secrets of a vault: names, newest versions and dates; never values.
 ///
 /// # Errors
@@ -74,27 +119,7 @@ pub async fn list(target: &Target, vault: &Resource) -> Result<Vec<SecretVersion
         .list(&format!("{}/secrets", vault.id()), vault.api_version)
         .await
         .map_err(Error::azure("list the secrets"))?;
-    let time =
-        |value: &serde_json::Value| value.as_i64().and_then(|at| jiff::Timestamp::from_second(at).ok());
-    Ok(listed
-        .iter()
-        .filter_map(|secret| {
-            let properties = &secret["properties"];
-            let uri = properties["secretUriWithVersion"].as_str().unwrap_or_default().to_owned();
-            Some(SecretVersion {
-                name: secret["name"].as_str()?.to_owned(),
-                version: uri.rsplit('/').next().unwrap_or_default().to_owned(),
-                uri,
-                enabled: properties["attributes"]["enabled"].as_bool().unwrap_or(true),
-                created: time(&properties["attributes"]["created"]),
-                updated: time(&properties["attributes"]["updated"]),
-                not_before: time(&properties["attributes"]["nbf"]),
-                expires: time(&properties["attributes"]["exp"]),
-                content_type: properties["contentType"].as_str().map(str::to_owned),
-                tags: BTreeMap::new(),
-            })
-        })
-        .collect())
+    Ok(listed.iter().filter_map(told).collect())
 }
 
 /// Gives who is signed in the role to set secrets in this vault.

@@ -532,6 +532,18 @@ pub const HABITS: &[Habits] = &[
         write_only: &["properties.validationMethod"],
         ..EMPTY
     },
+    // Azure answers rules and endpoints in an order of its own.
+    Habits {
+        resource_type: "Microsoft.Network/networkSecurityGroups",
+        lists: &[("properties.securityRules", List::Keyed("name"))],
+        immutable: &[MOVED],
+        ..EMPTY
+    },
+    Habits {
+        resource_type: "Microsoft.Network/trafficManagerProfiles",
+        lists: &[("properties.endpoints", List::Keyed("name"))],
+        ..EMPTY
+    },
     Habits {
         resource_type: kubernetes::TYPE,
         folded: &["identity.type", "sku.name", "sku.tier", "properties.networkProfile.loadBalancerSku"],

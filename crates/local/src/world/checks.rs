@@ -62,14 +62,17 @@ pub(super) fn named<'a>(world: &'a World, id: &str, kind: &str) -> Option<&'a Re
 
 /// The first resource elsewhere whose body names `id` or something below it.
 pub(super) fn user<'a>(world: &'a World, id: &Id) -> Option<&'a Resource> {
+    users(world, id).next()
+}
+
+/// All resources whose bodies name another one or a part of it.
+pub(super) fn users<'a>(world: &'a World, id: &Id) -> impl Iterator<Item = &'a Resource> {
     let key = id.key();
     let below = format!("{key}/");
-    let own = |resource: &Resource| {
+    world.arm.resources.values().filter(move |resource| {
         let other = resource.id.key();
-        other == key || other.starts_with(&below) || key.starts_with(&format!("{other}/"))
-    };
-    world.arm.resources.values().find(|resource| {
-        !resource.id.stretches.is_empty() && !own(resource) && names(&resource.body, &key, &below)
+        let own = other == key || other.starts_with(&below) || key.starts_with(&format!("{other}/"));
+        !resource.id.stretches.is_empty() && !own && names(&resource.body, &key, &below)
     })
 }
 

@@ -57,7 +57,6 @@ pub(super) static KINDS: &[Kind] = &[
             "properties.fqdn",
             "properties.azurePortalFQDN",
             "properties.powerState",
-            "properties.identityProfile",
             "properties.currentKubernetesVersion",
             "properties.resourceUID",
             "properties.maxAgentPools",
@@ -133,10 +132,12 @@ fn judge_pool(pool: &mut Value, before: Option<&Value>, control: &str) -> Result
     {
         return Err(fixed("properties.vmSize"));
     }
-    let asked = match text(pool, "orchestratorVersion") {
+    // What was asked for stays as it was, also where it names a minor version only; which patch that is, is told apart.
+    let said = match text(pool, "orchestratorVersion") {
         "" => control.to_owned(),
-        asked => version(asked).map(str::to_owned).ok_or_else(|| unsupported(asked))?,
+        said => said.to_owned(),
     };
+    let asked = version(&said).map(str::to_owned).ok_or_else(|| unsupported(&said))?;
     if minor(&asked) > minor(control) {
         return Err(Refusal::bad(
             "NodePoolMcVersionIncompatible",
@@ -149,7 +150,7 @@ fn judge_pool(pool: &mut Value, before: Option<&Value>, control: &str) -> Result
             ),
         ));
     }
-    put(pool, "orchestratorVersion", json!(asked));
+    put(pool, "orchestratorVersion", json!(said));
     put(pool, "currentOrchestratorVersion", json!(asked));
     for (name, usual) in [
         ("osSKU", json!("Ubuntu")),
@@ -188,6 +189,11 @@ impl Rules for Clusters {
         default(&mut change.body, "sku", json!({"name": "Base", "tier": "Free"}));
         let body = &mut change.body["properties"];
 
+        // The identity of the nodes is chosen once, by the caller or by the service.
+        let identity = before.as_ref().map(|before| before["identityProfile"].clone());
+        if let Some(identity) = identity.filter(|it| it.is_object() && !body["identityProfile"].is_object()) {
+            body["identityProfile"] = identity;
+        }
         let asked = text(body, "kubernetesVersion").to_owned();
         let known = before.as_ref().map(|before| text(before, "currentKubernetesVersion").to_owned());
         let control = match (asked.as_str(), &known) {
@@ -442,6 +448,9 @@ fn make_node_group(world: &mut World, id: &Id) {
         listed_from: world.now,
     };
     world.arm.resources.entry(group.key()).or_insert(made);
+    if cluster.properties()["identityProfile"]["kubeletidentity"]["resourceId"].is_string() {
+        return;
+    }
     let identity = format!("{group}/providers/{IDENTITY}/{}-agentpool", id.name());
     let Some(identity) = Id::parse(&identity) else { return };
     resources::grow(world, &identity, json!({"location": cluster.location(), "properties": {}}), Value::Null);

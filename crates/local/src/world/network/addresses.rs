@@ -11,7 +11,7 @@ use crate::world::arm::id::Id;
 use crate::world::arm::kind::{Change, Kind, Place, Rules, Signs};
 use crate::world::arm::refusal::Refusal;
 use crate::world::arm::{Resource, default, put, subscriptions};
-use crate::world::checks::{between, list, one_of, text, user};
+use crate::world::checks::{between, list, one_of, text, user, users};
 use crate::world::{World, chance};
 
 pub(super) const PREFIX: &str = "Microsoft.Network/publicIPPrefixes";
@@ -50,10 +50,17 @@ pub(super) fn must_be_standard(address: &Resource, by: &Id) -> Result<(), Refusa
     ))
 }
 
+/// Whether a resource has an address that it names. An alias record or an endpoint of Traffic Manager only leads there.
+fn holds(resource: &Resource) -> bool {
+    let kind = resource.kind.to_ascii_lowercase();
+    let leads = ["microsoft.network/dnszones", "microsoft.network/trafficmanagerprofiles"];
+    kind.starts_with("microsoft.network/") && !leads.iter().any(|leads| kind.starts_with(leads))
+}
+
 /// Refuses an address that something else has.
 pub(super) fn must_be_unused(world: &World, address: &Id, by: &Id) -> Result<(), Refusal> {
     let key = by.key();
-    match user(world, address).filter(|other| other.id.key() != key) {
+    match users(world, address).find(|other| holds(other) && other.id.key() != key) {
         None => Ok(()),
         Some(other) => Err(Refusal::bad(
             "PublicIPAddressInUse",
