@@ -90,12 +90,15 @@ pub async fn read(target: &Target, blueprint: &Blueprint) -> Result<Ruin, Error>
     let mut seen = BTreeSet::new();
     // What is named after something else goes with what it lies in.
     for resource in blueprint.resources.iter().skip(1).filter(|resource| resource.named.is_none()) {
-        let body = target.arm.get(&resource.id(), resource.api_version).await;
-        let body = body.map_err(Error::azure(format!("read {}", resource.address)))?;
-        let Some(body) = body else { continue };
-        // Children and role assignments take no tags; they go with what they belong to.
-        if resource.body.get("tags").is_some() && !is_ours(&body, blueprint) {
-            continue;
+        // A part that goes with the whole is there when that is, and some cannot even be read.
+        if !goes_with_its_parent(resource.resource_type) {
+            let body = target.arm.get(&resource.id(), resource.api_version).await;
+            let body = body.map_err(Error::azure(format!("read {}", resource.address)))?;
+            let Some(body) = body else { continue };
+            // Children and role assignments take no tags; they go with what they belong to.
+            if resource.body.get("tags").is_some() && !is_ours(&body, blueprint) {
+                continue;
+            }
         }
         seen.insert(resource.id().to_ascii_lowercase());
         ruin.resources.push(Doomed {
@@ -109,10 +112,18 @@ pub async fn read(target: &Target, blueprint: &Blueprint) -> Result<Ruin, Error>
             needs: resource.depends_on().iter().map(ToString::to_string).collect(),
         });
     }
+    // Azure makes and deletes the network interface of a private endpoint; only its name is ours.
+    let endpoints = blueprint.resources.iter().filter_map(|resource| resource.body.get("properties"));
+    let made_by_azure: BTreeSet<String> = endpoints
+        .filter_map(|properties| properties.get("customNetworkInterfaceName")?.as_str().map(str::to_owned))
+        .collect();
     for item in &listed {
         let text = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
         let (id, resource_type, name) = (text("id"), text("type"), text("name"));
         if seen.contains(&id.to_ascii_lowercase()) {
+            continue;
+        }
+        if made_by_azure.contains(&name) {
             continue;
         }
         if !is_ours(item, blueprint) {
@@ -165,18 +176,48 @@ pub fn graph(ruin: &Ruin, purge: bool) -> Result<Graph, GraphError> {
     Graph::new(operations)
 }
 
+/// Types that are there as long as what they lie in, and that Azure does not delete by themselves.
+const GO_WITH_THEIR_PARENT: &[&str] = &[
+    "Microsoft.Storage/storageAccounts/blobServices",
+    "Microsoft.Storage/storageAccounts/fileServices",
+    "Microsoft.Storage/storageAccounts/queueServices",
+    "Microsoft.Storage/storageAccounts/tableServices",
+    "Microsoft.Web/sites/config",
+    "Microsoft.Web/sites/slots/config",
+    "Microsoft.DBforPostgreSQL/flexibleServers/configurations",
+];
+
+fn goes_with_its_parent(resource_type: &str) -> bool {
+    GO_WITH_THEIR_PARENT.iter().any(|known| known.eq_ignore_ascii_case(resource_type))
+}
+
 fn one_by_one(ruin: &Ruin, operations: &mut Vec<Operation>) {
-    let mut users: BTreeMap<&str, Vec<OperationKey>> = BTreeMap::new();
+    let goes = |doomed: &&Doomed| goes_with_its_parent(&doomed.resource_type);
+    // Whoever uses such a part uses what it lies in.
+    let whole: BTreeMap<&str, &str> = ruin
+        .resources
+        .iter()
+        .filter(goes)
+        .filter_map(|part| {
+            let around = |other: &&Doomed| part.id.starts_with(&format!("{}/", other.id));
+            let parent = ruin.resources.iter().filter(around).min_by_key(|other| other.id.len())?;
+            Some((part.address.as_str(), parent.address.as_str()))
+        })
+        .collect();
+    let meant = |address: &str| whole.get(address).copied().unwrap_or(address).to_owned();
+    let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for doomed in &ruin.resources {
-        for need in &doomed.needs {
-            users.entry(need).or_default().push(delete_key(&doomed.address));
+        let user = meant(&doomed.address);
+        for need in doomed.needs.iter().map(|need| meant(need)).filter(|need| *need != user) {
+            users.entry(need).or_default().insert(user.clone());
         }
     }
-    for doomed in &ruin.resources {
+    for doomed in ruin.resources.iter().filter(|doomed| !goes(doomed)) {
         let work = Work::Delete { id: doomed.id.clone(), api_version: doomed.api_version.clone() };
+        let before = users.remove(doomed.address.as_str()).unwrap_or_default();
         operations.push(
             work.operation(delete_key(&doomed.address), &doomed.address, Duration::from_secs(30))
-                .needing(users.remove(doomed.address.as_str()).unwrap_or_default()),
+                .needing(before.iter().map(|address| delete_key(address))),
         );
     }
 }
