@@ -372,7 +372,9 @@ fn order(pieces: &mut Vec<Piece>) {
         let within = |y: i32, (from, to): (i32, i32)| from < y && y < to;
         let right = a.right.iter().filter(|y| within(**y, b.span())).count();
         let left = b.left.iter().filter(|y| within(**y, a.span())).count();
-        right + left
+        // Two that face each other across the channel at one height would run upon each other: worse than any crossing.
+        let upon = a.right.iter().any(|y| b.left.contains(y));
+        right + left + if upon { 1000 } else { 0 }
     };
     pieces.sort_by_key(|piece| (piece.span(), piece.trunk));
     let mut order: Vec<usize> = (0..pieces.len()).collect();
