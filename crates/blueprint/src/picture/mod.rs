@@ -3,7 +3,7 @@
 //! In reading order:
 //! - [`looks`]: how each Azure type looks and what its references mean, as two tables;
 //! - [`sketch`]: boxes in boxes and the edges between them, the same for every format;
-//! - [`tree`], [`dot`], [`svg`]: the formats;
+//! - [`mod@tree`], [`mod@dot`], [`mod@svg`]: the formats;
 //! - [`facts`]: what is worth saying of a resource.
 
 mod dot;
