@@ -8,7 +8,7 @@
 //! [`Imported::remarks`], with the file and the line.
 //!
 //! In reading order:
-//! - [`import`]: from files to the result; `format`: which format a file has; `draft`: what is gathered on the way
+//! - [`import`]: from files to the result; `format`: which format a file has; `draft`: what is gathered on the way;
 //!   `accepted`: what the manifest's rules refuse is left out
 //! - one file per format: `azd`, `compose`, `fly`, `procfile`; `server` joins `systemd`, `nginx` and `crontab`
 //! - what formats share: `variables` (plain, secret, or the address of a neighbour), `secret` (what looks like one),

@@ -56,7 +56,7 @@ pub const WRONG_TYPE: &Code = &Code {
     page: "Each field takes one type of value: a text in quotes, a whole number, `true` or `false`, a list, or a table. `landfall explain PATH` says which.",
 };
 
-/// Not supported yet.
+/// Not supported yet. Earlier versions said so; every word of the language is carried now.
 pub const NOT_YET: &Code = &Code {
     id: "LF1005",
     title: "not supported yet",

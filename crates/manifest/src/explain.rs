@@ -39,9 +39,6 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
     {
         return Ok(resource(kind));
     }
-    if let Some(later) = not_yet(segments) {
-        return Ok(later);
-    }
     let kind = match segments {
         ["resource", name, _, ..] => types::of(name).map(|kind| kind.name),
         _ => None,
@@ -52,16 +49,6 @@ pub fn explain(path: &str) -> Result<String, Unknown> {
         return Err(Unknown { path: path.to_owned(), suggestion: suggestion(segments) });
     }
     Ok(found.into_iter().map(one).collect::<Vec<_>>().join("\n"))
-}
-
-/// What the language will have, and this version does not.
-fn not_yet(segments: &[&str]) -> Option<String> {
-    match segments {
-        ["resource", kind] if types::LATER.contains(kind) => {
-            Some(format!("resource of type \"{kind}\": not supported yet by this version.\n"))
-        }
-        _ => None,
-    }
 }
 
 /// Whether a field's path is that of the segments, with any name for a `*`.
@@ -166,13 +153,9 @@ fn one(field: &Field) -> String {
         facts.push(("example".to_owned(), format!("{} = {}", fields::last(field.path), field.example)));
     }
     columns(&mut out, facts.into_iter());
-    if let Type::Choice(choices) = &field.kind {
+    if let Type::Choice(words) = &field.kind {
         out.push_str("\nChoices:\n");
-        columns(&mut out, choices.words.iter().map(|(word, doc)| (format!("\"{word}\""), (*doc).to_owned())));
-        if !choices.later.is_empty() {
-            let later: Vec<String> = choices.later.iter().map(|word| format!("\"{word}\"")).collect();
-            out.push_str(&format!("Not supported yet: {}\n", later.join(", ")));
-        }
+        columns(&mut out, words.iter().map(|(word, doc)| (format!("\"{word}\""), (*doc).to_owned())));
     }
     let path = match field.kind {
         Type::Named(_) => format!("{}.*", field.path),

@@ -9,8 +9,7 @@
 //!
 //! In reading order:
 //! - [`app`]: the App; [`network`] and [`addresses`]: where it lies; [`service`], [`host`] and [`resource`]: what runs,
-//!   on what, and what is used, each with its nouns, its rows of the
-//!   table of fields and its checks; [`units`]: quantities; [`origin`]: where each value came from
+//!   on what, and what is used, each with its nouns, its rows of the table of fields and its checks; [`units`]: quantities; [`origin`]: where each value came from
 //! - [`watch`], [`release`], [`budget`], [`usage`], [`recovery`], [`standard`]: how it is watched, released, paid for,
 //!   recovered and judged, each laid out in the same way
 //! - `fields`: the table of fields; `rules`: what texts must look like; [`regions`]: Azure's regions

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::rules;
 use crate::sense::{Sense, names};
 use crate::suggest;
@@ -126,14 +126,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "recovery.standby",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("cold", "nothing: it is deployed when it is needed"),
-                ("warm", "databases that follow, services at their least"),
-                ("hot", "all of it, with part of the traffic"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("cold", "nothing: it is deployed when it is needed"),
+            ("warm", "databases that follow, services at their least"),
+            ("hot", "all of it, with part of the traffic"),
+        ]),
         doc: "What waits in the other region.",
         default: Default::Same("\"cold\"", "what is not there costs nothing"),
         azure: &[],
@@ -142,10 +139,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "recovery.traffic",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("manual", "somebody decides"), ("automatic", "the health checks decide")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[("manual", "somebody decides"), ("automatic", "the health checks decide")]),
         doc: "How the traffic gets to the other region.",
         default: Default::Same("\"manual\"", "data that was not copied yet is lost by it"),
         azure: &[],

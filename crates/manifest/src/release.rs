@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::app::Tier;
 use crate::codes;
-use crate::fields::{self, Choices, Default, EVERY, Field, Type};
+use crate::fields::{self, Default, EVERY, Field, Type};
 use crate::rules::{self, Fault, Rule};
 use crate::sense::{Sense, entries};
 use crate::tree::{Node, Table, Value};
@@ -213,14 +213,11 @@ static LIMIT: Rule = Rule {
     },
 };
 
-const APPROVERS: Type = Type::Choice(Choices {
-    words: &[
-        ("terminal", "at the terminal that runs `landfall up`"),
-        ("api", "by the API and the dashboard of `landfall serve`"),
-        ("pipeline", "by the pipeline's environment"),
-    ],
-    later: &[],
-});
+const APPROVERS: Type = Type::Choice(&[
+    ("terminal", "at the terminal that runs `landfall up`"),
+    ("api", "by the API and the dashboard of `landfall serve`"),
+    ("pipeline", "by the pipeline's environment"),
+]);
 
 const PATHS: Type = Type::Text(&rules::PATH);
 const TEXTS: Type = Type::Text(&rules::ANY);
@@ -248,16 +245,13 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "release.strategy",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("canary", "step by step, compared with the old revision over the same minutes"),
-                ("blue-green", "beside the old revision, then all of the traffic"),
-                ("slots", "into the staging slot, warmed up, then swapped (App Service)"),
-                ("rolling", "replica by replica"),
-                ("all-at-once", "in place of the old revision"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("canary", "step by step, compared with the old revision over the same minutes"),
+            ("blue-green", "beside the old revision, then all of the traffic"),
+            ("slots", "into the staging slot, warmed up, then swapped (App Service)"),
+            ("rolling", "replica by replica"),
+            ("all-at-once", "in place of the old revision"),
+        ]),
         doc: "The way from the old revision to the new one.",
         default: Default::Tiers(
             ["\"all-at-once\"", "\"blue-green\"", "\"canary\""],
@@ -348,15 +342,12 @@ pub(crate) const FIELDS: &[Field] = &[
     ),
     row(
         "release.judge.inconclusive",
-        Type::Choice(Choices {
-            words: &[
-                ("wait", "it is waited, up to `patience`, and then given up"),
-                ("synthetic", "requests are made for it"),
-                ("promote", "it goes on"),
-                ("abort", "it is given up"),
-            ],
-            later: &[],
-        }),
+        Type::Choice(&[
+            ("wait", "it is waited, up to `patience`, and then given up"),
+            ("synthetic", "requests are made for it"),
+            ("promote", "it goes on"),
+            ("abort", "it is given up"),
+        ]),
         "What happens when there was too little traffic for a verdict.",
         Default::Tiers(
             ["\"promote\"", "\"synthetic\"", "\"wait\""],

@@ -149,11 +149,8 @@ fn of_type(kind: &Type, path: &str, resource: Option<&str>, overlay: bool) -> Ma
             ]
         }),
         Type::Choice(choices) => {
-            let words: Vec<Value> = choices
-                .words
-                .iter()
-                .map(|(word, doc)| json!({ "const": word, "description": doc }))
-                .collect();
+            let words: Vec<Value> =
+                choices.iter().map(|(word, doc)| json!({ "const": word, "description": doc })).collect();
             json!({ "type": "string", "oneOf": words })
         }
         Type::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Place};
-use crate::fields::{self, Choices, Type};
+use crate::fields::{self, Type};
 use crate::host;
 use crate::resource as types;
 use crate::rules::{self, Fault, Rule};
@@ -208,7 +208,7 @@ impl Shape<'_> {
                 }
             }
             (Type::Severity, Value::Integer(_) | Value::Text(_)) => self.severity(node),
-            (Type::Choice(choices), Value::Text(text)) => self.choice(&node.span, text, choices, path),
+            (Type::Choice(words), Value::Text(text)) => self.choice(&node.span, text, words, path),
             (Type::Integer { min, max }, Value::Integer(number)) => {
                 if !(*min..=*max).contains(number) {
                     let message = format!("`{}` is from {min} to {max}", fields::last(path));
@@ -269,16 +269,6 @@ impl Shape<'_> {
                 "resource" => {
                     let kind = self.kinds.get(name).cloned();
                     match kind.as_deref() {
-                        // A type that this version does not carry is said once, at the word; its fields are
-                        // unknown here.
-                        Some(kind) if types::LATER.contains(&kind) => {
-                            if let Some(word) = fields.get_mut("type") {
-                                let field = fields::at("resource.*.type", None)
-                                    .expect("a row of the table of fields");
-                                self.value(word, &field.kind, field.path, "type", None);
-                            }
-                            node.value = Value::Broken;
-                        }
                         Some(kind) if types::of(kind).is_some() => {
                             self.table(fields, &child, Some(Kind::Known(kind)));
                         }
@@ -302,22 +292,14 @@ impl Shape<'_> {
         }
     }
 
-    fn choice(&mut self, span: &Range<usize>, text: &str, choices: &Choices, path: &str) {
-        if choices.words.iter().any(|(word, _)| *word == text) {
+    fn choice(&mut self, span: &Range<usize>, text: &str, words: &[(&str, &str)], path: &str) {
+        if words.iter().any(|(word, _)| *word == text) {
             return;
         }
         let key = fields::last(path);
         let key = if key == "uses" { "access" } else { key };
-        if choices.later.contains(&text) {
-            let words: Vec<String> = choices.words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            let diagnostic = self
-                .place
-                .problem(codes::NOT_YET, span.clone(), format!("{key} \"{text}\" is not supported yet"))
-                .help(format!("this version carries {}", suggest::enumerate(&words, "and")));
-            return self.report(diagnostic);
-        }
-        let all = choices.words.iter().map(|(word, _)| *word);
-        let near = suggest::nearest(text, choices.later.iter().copied().chain(all.clone()));
+        let all = words.iter().map(|(word, _)| *word);
+        let near = suggest::nearest(text, all.clone());
         let help = match near {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None => suggest::or_all(text, all),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codes;
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::rules;
 use crate::sense::Sense;
 use crate::tree::Node;
@@ -77,15 +77,12 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "standard.profile",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("baseline", "what every reviewer would say"),
-                ("app-service-14b", "the house standard for App Service, with the baseline"),
-                ("container-apps", "for Container Apps, with the baseline"),
-                ("aks", "for clusters, with the baseline"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("baseline", "what every reviewer would say"),
+            ("app-service-14b", "the house standard for App Service, with the baseline"),
+            ("container-apps", "for Container Apps, with the baseline"),
+            ("aks", "for clusters, with the baseline"),
+        ]),
         doc: "The set of rules.",
         default: Default::Same("\"baseline\"", "what holds for everybody"),
         azure: &[],
@@ -94,14 +91,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "standard.stops",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("nothing", "findings are told and nothing else"),
-                ("errors", "an error stops a deployment"),
-                ("warnings", "a warning does, too"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("nothing", "findings are told and nothing else"),
+            ("errors", "an error stops a deployment"),
+            ("warnings", "a warning does, too"),
+        ]),
         doc: "What a finding has to be to stop a deployment.",
         default: Default::Tiers(
             ["\"nothing\"", "\"errors\"", "\"errors\""],

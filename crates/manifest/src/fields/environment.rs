@@ -1,6 +1,6 @@
 //! `[environment.NAME]`: what differs.
 
-use super::{Choices, Default, EVERY, Field, Type};
+use super::{Default, EVERY, Field, Type};
 use crate::rules;
 
 /// The fields of environments; the tables that may stand in them again are [`super::OVERLAID`].
@@ -28,14 +28,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "environment.*.tier",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("dev", "cheap, and gone when not used"),
-                ("staging", "like production, but smaller"),
-                ("prod", "carries users: redundant and protected"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("dev", "cheap, and gone when not used"),
+            ("staging", "like production, but smaller"),
+            ("prod", "carries users: redundant and protected"),
+        ]),
         doc: "How careful the defaults are. Required unless the environment's name is that of a tier.",
         default: Default::Absent("the tier of the environment's own name"),
         azure: &[],

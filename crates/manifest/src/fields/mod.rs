@@ -1,8 +1,9 @@
 //! The table of fields: all that the manifest can say, once.
 //!
 //! The parser's checks, the defaults, the JSON Schema and `explain` are all read from here. The rows stand with what
-//! they are about, in [`crate::service`] and [`crate::resource`], and here for the rest. Adding a field is adding a row
-//! and its place in the noun, which reads itself from the checked tree.
+//! they are about (a service, a host, a type of resource, the network, an alert …), and here for the top of the file,
+//! environments, and what all resources share. Adding a field is adding a row and its place in the noun, which reads
+//! itself from the checked tree.
 
 pub(crate) mod app;
 pub(crate) mod environment;
@@ -91,8 +92,8 @@ pub(crate) enum Type {
     Condition,
     /// How bad something is: a number from 0 to 4, or its word.
     Severity,
-    /// One of a few words.
-    Choice(Choices),
+    /// One of a few words, each with its meaning.
+    Choice(&'static [(&'static str, &'static str)]),
     /// A whole number.
     Integer { min: i64, max: i64 },
     /// True or false.
@@ -107,15 +108,6 @@ pub(crate) enum Type {
     Share,
     /// Whatever JSON can say.
     Json,
-}
-
-/// The words of a [`Type::Choice`].
-#[derive(Debug)]
-pub(crate) struct Choices {
-    /// Each with its meaning.
-    pub words: &'static [(&'static str, &'static str)],
-    /// Words of the language that this version does not carry.
-    pub later: &'static [&'static str],
 }
 
 /// What holds when a field is left out.
@@ -275,7 +267,7 @@ mod tests {
     fn words_are_those_of_the_types() {
         let words = |path: &str| -> Vec<&str> {
             match &at(path, None).unwrap().kind {
-                Type::Choice(choices) => choices.words.iter().map(|(word, _)| *word).collect(),
+                Type::Choice(choices) => choices.iter().map(|(word, _)| *word).collect(),
                 kind => panic!("{path} is {kind:?}"),
             }
         };

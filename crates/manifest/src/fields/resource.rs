@@ -1,8 +1,8 @@
 //! `[resource.NAME]`: what all types of resources share. Each type's own fields stand with the type, in
 //! [`crate::resource`].
 
-use super::{Choices, Default, EVERY, Field, Type};
-use crate::resource::{LATER, WORDS};
+use super::{Default, EVERY, Field, Type};
+use crate::resource::WORDS;
 use crate::rules;
 
 /// The fields of every resource.
@@ -30,7 +30,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.type",
         of: EVERY,
-        kind: Type::Choice(Choices { words: &WORDS, later: LATER }),
+        kind: Type::Choice(&WORDS),
         doc: "What it is.",
         default: Default::Required,
         azure: &[],

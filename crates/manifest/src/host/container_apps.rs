@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ENVIRONMENT, Kind};
 use crate::codes;
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::rules::{self, Rule};
 use crate::sense::{Found, Sense, names};
 use crate::suggest;
@@ -152,13 +152,10 @@ const FIELDS: &[Field] = &[
     Field {
         path: "service.*.revisions",
         of: HERE,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("single", "the newest has all of the traffic; the one before stays until it is ready"),
-                ("multiple", "several are active and share the traffic by weight"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("single", "the newest has all of the traffic; the one before stays until it is ready"),
+            ("multiple", "several are active and share the traffic by weight"),
+        ]),
         doc: "Whether one revision is active or several may be.",
         default: Default::Same("\"single\"", "a new revision takes over by itself once it is ready"),
         azure: &["properties.configuration.activeRevisionsMode"],
@@ -203,7 +200,7 @@ const FIELDS: &[Field] = &[
     Field {
         path: "service.*.dapr.protocol",
         of: HERE,
-        kind: Type::Choice(Choices { words: &[("http", "HTTP"), ("grpc", "gRPC")], later: &[] }),
+        kind: Type::Choice(&[("http", "HTTP"), ("grpc", "gRPC")]),
         doc: "What the sidecar and the service speak.",
         default: Default::Same("\"http\"", "what a web framework speaks"),
         azure: &["properties.configuration.dapr.appProtocol"],
@@ -272,7 +269,7 @@ const FIELDS: &[Field] = &[
     Field {
         path: "container-apps.profiles.*.size",
         of: EVERY,
-        kind: Type::Choice(Choices { words: SIZES, later: &[] }),
+        kind: Type::Choice(SIZES),
         doc: "The size of its machines.",
         default: Default::Same("\"D4\"", "the smallest"),
         azure: &["properties.workloadProfiles[].workloadProfileType"],

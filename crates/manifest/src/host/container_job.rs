@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, container_apps};
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules::{self, Fault, Rule};
 use crate::sense::Sense;
 use crate::tree::{Node, Table};
@@ -113,14 +113,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "service.*.trigger",
         of: HERE,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("manual", "somebody, or a pipeline"),
-                ("schedule", "the clock, as `schedule` says"),
-                ("queue", "messages that wait, as `scale.queue` says"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("manual", "somebody, or a pipeline"),
+            ("schedule", "the clock, as `schedule` says"),
+            ("queue", "messages that wait, as `scale.queue` says"),
+        ]),
         doc: "What starts it.",
         default: Default::Absent(
             "what else is said decides: `schedule`, `scale.queue`, or nothing of the two",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::codes;
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::rules::{self, Fault, Rule};
 use crate::sense::{Sense, names};
 use crate::suggest;
@@ -489,7 +489,7 @@ const FIELDS: &[Field] = &[
     Field {
         path: "service.*.ports[].protocol",
         of: HERE,
-        kind: Type::Choice(Choices { words: &[("tcp", "TCP"), ("udp", "UDP")], later: &[] }),
+        kind: Type::Choice(&[("tcp", "TCP"), ("udp", "UDP")]),
         doc: "What is spoken.",
         default: Default::Same("\"tcp\"", "most is"),
         azure: &["spec.ports[].protocol"],
@@ -516,13 +516,10 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.support",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("standard", "a version is cared for one year"),
-                ("long-term", "two years, in tier \"premium\""),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("standard", "a version is cared for one year"),
+            ("long-term", "two years, in tier \"premium\""),
+        ]),
         doc: "How long Azure cares for a version.",
         default: Default::Same("\"standard\"", "a cluster that is kept up to date needs no more"),
         azure: &["properties.supportPlan"],
@@ -531,14 +528,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.tier",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("free", "costs nothing, and nothing is promised"),
-                ("standard", "an agreement about the API server's availability"),
-                ("premium", "that, and long-term support"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("free", "costs nothing, and nothing is promised"),
+            ("standard", "an agreement about the API server's availability"),
+            ("premium", "that, and long-term support"),
+        ]),
         doc: "What of the control plane is paid for.",
         default: Default::Tiers(["\"free\"", "\"standard\"", "\"standard\""], "users get an agreement"),
         azure: &["sku.tier"],
@@ -712,15 +706,12 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.autoscaler.expander",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("least-waste", "the one with the least left over"),
-                ("most-pods", "the one that takes the most pods"),
-                ("priority", "the first of a list in the cluster"),
-                ("random", "any"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("least-waste", "the one with the least left over"),
+            ("most-pods", "the one that takes the most pods"),
+            ("priority", "the first of a list in the cluster"),
+            ("random", "any"),
+        ]),
         doc: "Which pool grows when several could.",
         default: Default::Same("\"least-waste\"", "what is left over is paid for"),
         azure: &["properties.autoScalerProfile.expander"],
@@ -729,16 +720,10 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.network",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("overlay", "pods have addresses of a range of the cluster's own"),
-                (
-                    "subnet",
-                    "pods have addresses of the nodes' subnet, so that the network reaches each of them",
-                ),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("overlay", "pods have addresses of a range of the cluster's own"),
+            ("subnet", "pods have addresses of the nodes' subnet, so that the network reaches each of them"),
+        ]),
         doc: "Where pods have their addresses from; Azure CNI in both cases.",
         default: Default::Same("\"overlay\"", "the network's addresses are for nodes, not for every pod"),
         azure: &["properties.networkProfile.networkPluginMode"],
@@ -747,15 +732,12 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.network_policy",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("azure", "Azure Network Policy"),
-                ("calico", "Calico"),
-                ("cilium", "Cilium, which is the data plane too"),
-                ("none", "nobody: every pod talks to every other"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("azure", "Azure Network Policy"),
+            ("calico", "Calico"),
+            ("cilium", "Cilium, which is the data plane too"),
+            ("none", "nobody: every pod talks to every other"),
+        ]),
         doc: "Who enforces what pods may say to each other.",
         default: Default::Same(
             "\"cilium\"",
@@ -816,14 +798,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.ingress",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("gateway-api", "Azure's application routing, by the Gateway API"),
-                ("nginx", "Azure's application routing, by NGINX, which is patched until 2026-11"),
-                ("none", "what you install yourself"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("gateway-api", "Azure's application routing, by the Gateway API"),
+            ("nginx", "Azure's application routing, by NGINX, which is patched until 2026-11"),
+            ("none", "what you install yourself"),
+        ]),
         doc: "What leads requests to services.",
         default: Default::Same("\"gateway-api\"", "NGINX as an ingress ended in 2026"),
         azure: &["properties.ingressProfile"],
@@ -832,16 +811,13 @@ const FIELDS: &[Field] = &[
     Field {
         path: "kubernetes.upgrades",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("patch", "patches of this version"),
-                ("stable", "the newest patch of the version before the newest"),
-                ("rapid", "the newest"),
-                ("node-image", "images of nodes only"),
-                ("none", "none"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("patch", "patches of this version"),
+            ("stable", "the newest patch of the version before the newest"),
+            ("rapid", "the newest"),
+            ("node-image", "images of nodes only"),
+            ("none", "none"),
+        ]),
         doc: "Which new versions Azure installs by itself. Images of nodes are renewed in any case but \"none\".",
         default: Default::Same("\"patch\"", "a patch mends; a new version is decided"),
         azure: &["properties.autoUpgradeProfile"],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules::{self, Fault, Rule};
 use crate::sense::Sense;
 use crate::sense::names;
@@ -123,13 +123,10 @@ const FIELDS: &[Field] = &[
     Field {
         path: "service.*.sku",
         of: HERE,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("free", "no linked backend, two domains, no agreement about availability"),
-                ("standard", "a linked backend, five domains, private endpoints"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("free", "no linked backend, two domains, no agreement about availability"),
+            ("standard", "a linked backend, five domains, private endpoints"),
+        ]),
         doc: "What it is paid for.",
         default: Default::Tiers(
             ["\"free\"", "\"standard\"", "\"standard\""],

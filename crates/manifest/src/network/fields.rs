@@ -1,6 +1,6 @@
 //! The fields of `[network]`.
 
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::rules;
 
 /// The fields of the network.
@@ -49,13 +49,10 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.outbound",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("default", "by whatever address the service it comes from has"),
-                ("nat", "by one static address: a NAT gateway"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("default", "by whatever address the service it comes from has"),
+            ("nat", "by one static address: a NAT gateway"),
+        ]),
         doc: "How traffic to the internet leaves. Partners can allow the address of a NAT gateway.",
         default: Default::Tiers(
             ["\"default\"", "\"default\"", "\"nat\""],
@@ -94,21 +91,18 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.subnet.*.for",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("container-apps", "the Container Apps environment; at least /27"),
-                ("app-service", "the outbound side of App Service apps; at least /28"),
-                ("functions", "the outbound side of Functions; at least /27"),
-                ("container-instances", "Container Instances; at least /28"),
-                ("postgres", "PostgreSQL servers; at least /28"),
-                ("kubernetes", "the nodes of the cluster; at least /26"),
-                ("endpoints", "private endpoints; at least /28"),
-                ("gateway", "the Application Gateway; at least /27"),
-                ("bastion", "Azure Bastion; at least /26, and Azure names it AzureBastionSubnet"),
-                ("vpn", "a VPN gateway; at least /27, and Azure names it GatewaySubnet"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("container-apps", "the Container Apps environment; at least /27"),
+            ("app-service", "the outbound side of App Service apps; at least /28"),
+            ("functions", "the outbound side of Functions; at least /27"),
+            ("container-instances", "Container Instances; at least /28"),
+            ("postgres", "PostgreSQL servers; at least /28"),
+            ("kubernetes", "the nodes of the cluster; at least /26"),
+            ("endpoints", "private endpoints; at least /28"),
+            ("gateway", "the Application Gateway; at least /27"),
+            ("bastion", "Azure Bastion; at least /26, and Azure names it AzureBastionSubnet"),
+            ("vpn", "a VPN gateway; at least /27, and Azure names it GatewaySubnet"),
+        ]),
         doc: "What it is for. Most services of Azure want a subnet of their own, delegated to them; of each kind there \
               is one.",
         default: Default::Absent("anything else, such as machines or a pool of nodes that names it"),
@@ -145,10 +139,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.subnet.*.rules[].direction",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("inbound", "what comes in"), ("outbound", "what goes out")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[("inbound", "what comes in"), ("outbound", "what goes out")]),
         doc: "Which way the traffic goes.",
         default: Default::Same("\"inbound\"", "what comes in is what has to be let in"),
         azure: &["securityRules.properties.direction"],
@@ -157,10 +148,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.subnet.*.rules[].access",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("allow", "it may pass"), ("deny", "it may not")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[("allow", "it may pass"), ("deny", "it may not")]),
         doc: "Whether it may pass.",
         default: Default::Same("\"allow\"", "what nothing allows is denied in the end"),
         azure: &["securityRules.properties.access"],
@@ -169,10 +157,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.subnet.*.rules[].protocol",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("tcp", "TCP"), ("udp", "UDP"), ("icmp", "ICMP"), ("any", "all protocols")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[("tcp", "TCP"), ("udp", "UDP"), ("icmp", "ICMP"), ("any", "all protocols")]),
         doc: "The protocol.",
         default: Default::Same("\"tcp\"", "nearly everything is"),
         azure: &["securityRules.properties.protocol"],
@@ -208,13 +193,10 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.subnet.*.outbound",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("allow", "everything may go out"),
-                ("deny", "only what rules allow and the platform needs"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("allow", "everything may go out"),
+            ("deny", "only what rules allow and the platform needs"),
+        ]),
         doc: "Whether traffic may leave that no rule allows.",
         default: Default::Same(
             "\"allow\"",
@@ -262,10 +244,10 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.bastion.sku",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("basic", "by the browser"), ("standard", "by one's own client too, and with files")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("basic", "by the browser"),
+            ("standard", "by one's own client too, and with files"),
+        ]),
         doc: "What it can do.",
         default: Default::Same("\"basic\"", "some 140 USD a month; `standard` is half as much again"),
         azure: &["sku.name"],
@@ -322,10 +304,10 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.gateway.waf.mode",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("prevention", "it refuses"), ("detection", "it only writes down what it would refuse")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("prevention", "it refuses"),
+            ("detection", "it only writes down what it would refuse"),
+        ]),
         doc: "Whether it refuses.",
         default: Default::Same("\"prevention\"", "what only tells stops nobody"),
         azure: &["policySettings.mode"],
@@ -334,13 +316,10 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.gateway.waf.rules",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("DRS 2.1", "Microsoft's own, on the ground of OWASP's 3.3"),
-                ("OWASP 3.2", "the core rule set of OWASP"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("DRS 2.1", "Microsoft's own, on the ground of OWASP's 3.3"),
+            ("OWASP 3.2", "the core rule set of OWASP"),
+        ]),
         doc: "The rules that Microsoft keeps.",
         default: Default::Same("\"DRS 2.1\"", "newer than OWASP 3.2, and tuned to fewer false alarms"),
         azure: &["managedRules.managedRuleSets"],
@@ -385,14 +364,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.gateway.waf.custom[].action",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("block", "it is refused"),
-                ("allow", "it passes, whatever later rules say"),
-                ("log", "it is written down"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("block", "it is refused"),
+            ("allow", "it passes, whatever later rules say"),
+            ("log", "it is written down"),
+        ]),
         doc: "What happens to a request that fits all that the rule says.",
         default: Default::Same("\"block\"", "most rules refuse"),
         azure: &["customRules.action"],
@@ -563,14 +539,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.traffic.routing",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("performance", "the nearest that is well"),
-                ("priority", "the first that is well"),
-                ("weighted", "by weight"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("performance", "the nearest that is well"),
+            ("priority", "the first that is well"),
+            ("weighted", "by weight"),
+        ]),
         doc: "What decides where a client is sent.",
         default: Default::Same("\"performance\"", "the nearest answers soonest"),
         azure: &["properties.trafficRoutingMethod"],
@@ -718,10 +691,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.dns.records[].type",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[("A", "IPv4 addresses"), ("CNAME", "another name"), ("TXT", "texts")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[("A", "IPv4 addresses"), ("CNAME", "another name"), ("TXT", "texts")]),
         doc: "What kind of record it is.",
         default: Default::Same("\"A\"", "most lead to an address"),
         azure: &["type"],
@@ -730,14 +700,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "network.dns.records[].to",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("gateway", "the address of this application's gateway"),
-                ("balancer", "the address of its load balancer"),
-                ("traffic", "its Traffic Manager"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("gateway", "the address of this application's gateway"),
+            ("balancer", "the address of its load balancer"),
+            ("traffic", "its Traffic Manager"),
+        ]),
         doc: "What of this application it leads to: an alias, which follows.",
         default: Default::Absent("what `values` says"),
         azure: &["properties.targetResource"],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::Sense;
 use crate::service::Access;
@@ -94,15 +94,12 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.sku",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("free", "a thousand requests a day; one in a subscription and region"),
-                ("developer", "like standard for one developer, without an SLA"),
-                ("standard", "soft delete and thirty thousand requests an hour"),
-                ("premium", "no limit of requests"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("free", "a thousand requests a day; one in a subscription and region"),
+            ("developer", "like standard for one developer, without an SLA"),
+            ("standard", "soft delete and thirty thousand requests an hour"),
+            ("premium", "no limit of requests"),
+        ]),
         doc: "What it can do.",
         default: Default::Tiers(
             ["\"developer\"", "\"standard\"", "\"standard\""],

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::service::Access;
 
@@ -83,27 +83,24 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.data",
         of: &["communication"],
-        kind: Type::Choice(Choices {
-            words: &[
-                ("africa", "Africa"),
-                ("asia-pacific", "Asia Pacific"),
-                ("australia", "Australia"),
-                ("brazil", "Brazil"),
-                ("canada", "Canada"),
-                ("europe", "Europe"),
-                ("france", "France"),
-                ("germany", "Germany"),
-                ("india", "India"),
-                ("japan", "Japan"),
-                ("korea", "Korea"),
-                ("norway", "Norway"),
-                ("switzerland", "Switzerland"),
-                ("uae", "the United Arab Emirates"),
-                ("uk", "the United Kingdom"),
-                ("united-states", "the United States"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("africa", "Africa"),
+            ("asia-pacific", "Asia Pacific"),
+            ("australia", "Australia"),
+            ("brazil", "Brazil"),
+            ("canada", "Canada"),
+            ("europe", "Europe"),
+            ("france", "France"),
+            ("germany", "Germany"),
+            ("india", "India"),
+            ("japan", "Japan"),
+            ("korea", "Korea"),
+            ("norway", "Norway"),
+            ("switzerland", "Switzerland"),
+            ("uae", "the United Arab Emirates"),
+            ("uk", "the United Kingdom"),
+            ("united-states", "the United States"),
+        ]),
         doc: "Where its data rests. Fixed once it exists.",
         default: Default::Absent("in the geography of the application's region"),
         azure: &["properties.dataLocation"],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, duration};
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::{Sense, entries};
 use crate::service::Access;
@@ -170,13 +170,10 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.capacity",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("serverless", "paid for by request; one region"),
-                ("provisioned", "paid for by throughput, whether used or not"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("serverless", "paid for by request; one region"),
+            ("provisioned", "paid for by throughput, whether used or not"),
+        ]),
         doc: "What it is paid for. Fixed once it exists.",
         default: Default::Tiers(
             ["\"serverless\"", "\"serverless\"", "\"provisioned\""],
@@ -188,16 +185,13 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.consistency",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("strong", "every reader sees the last write"),
-                ("bounded-staleness", "readers lag by at most so many writes and seconds"),
-                ("session", "a client sees what it wrote"),
-                ("consistent-prefix", "readers see writes in order"),
-                ("eventual", "readers see writes some time"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("strong", "every reader sees the last write"),
+            ("bounded-staleness", "readers lag by at most so many writes and seconds"),
+            ("session", "a client sees what it wrote"),
+            ("consistent-prefix", "readers see writes in order"),
+            ("eventual", "readers see writes some time"),
+        ]),
         doc: "How far readers may lag behind writers.",
         default: Default::Same(
             "\"session\"",
@@ -209,14 +203,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.backup",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("periodic", "a copy every four hours, of the last eight; restored by Azure's support"),
-                ("continuous-7d", "any second of the last week"),
-                ("continuous-30d", "any second of the last thirty days"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("periodic", "a copy every four hours, of the last eight; restored by Azure's support"),
+            ("continuous-7d", "any second of the last week"),
+            ("continuous-30d", "any second of the last thirty days"),
+        ]),
         doc: "What is kept to restore from.",
         default: Default::Tiers(
             ["\"continuous-7d\"", "\"continuous-7d\"", "\"continuous-30d\""],

@@ -156,9 +156,6 @@ pub const KINDS: &[&Kind] = &[
     &search::KIND,
 ];
 
-/// Types that the manifest will have and this version does not.
-pub(crate) const LATER: &[&str] = &[];
-
 /// Each type's word with its meaning.
 pub(crate) const WORDS: [(&str, &str); KINDS.len()] = words();
 

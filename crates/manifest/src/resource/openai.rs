@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::{Sense, entries};
 use crate::service::Access;
@@ -210,16 +210,13 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.deployments.*.sku",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("global-standard", "by token, anywhere in the world"),
-                ("data-zone-standard", "by token, within the data zone: the EU, the United States"),
-                ("standard", "by token, in the account's region"),
-                ("global-provisioned", "by unit and hour, anywhere in the world"),
-                ("provisioned", "by unit and hour, in the account's region"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("global-standard", "by token, anywhere in the world"),
+            ("data-zone-standard", "by token, within the data zone: the EU, the United States"),
+            ("standard", "by token, in the account's region"),
+            ("global-provisioned", "by unit and hour, anywhere in the world"),
+            ("provisioned", "by unit and hour, in the account's region"),
+        ]),
         doc: "How it is paid for, and where it computes.",
         default: Default::Same("\"global-standard\"", "the greatest quota and the lowest price"),
         azure: &["sku.name"],
@@ -238,14 +235,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.deployments.*.upgrade",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("on-expiry", "when its version is retired"),
-                ("on-new-default", "as soon as there is a newer default"),
-                ("never", "never: it stops with its version"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("on-expiry", "when its version is retired"),
+            ("on-new-default", "as soon as there is a newer default"),
+            ("never", "never: it stops with its version"),
+        ]),
         doc: "When Azure moves it to a newer version of the model.",
         default: Default::Same("\"on-expiry\"", "answers change only when they have to"),
         azure: &["properties.versionUpgradeOption"],

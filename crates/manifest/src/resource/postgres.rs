@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, duration, one_of_words, size};
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::Sense;
 use crate::service::Access;
@@ -224,16 +224,13 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.version",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("18", "PostgreSQL 18"),
-                ("17", "PostgreSQL 17"),
-                ("16", "PostgreSQL 16"),
-                ("15", "PostgreSQL 15"),
-                ("14", "PostgreSQL 14"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("18", "PostgreSQL 18"),
+            ("17", "PostgreSQL 17"),
+            ("16", "PostgreSQL 16"),
+            ("15", "PostgreSQL 15"),
+            ("14", "PostgreSQL 14"),
+        ]),
         doc: "The major version.",
         default: Default::Same("\"17\"", "a version that extensions and drivers have caught up with"),
         azure: &["properties.version"],
@@ -273,14 +270,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.ha",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("none", "no standby: a failed server is restarted within minutes"),
-                ("zone", "a standby in another zone takes over without loss"),
-                ("same-zone", "a standby in the same zone takes over without loss"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("none", "no standby: a failed server is restarted within minutes"),
+            ("zone", "a standby in another zone takes over without loss"),
+            ("same-zone", "a standby in the same zone takes over without loss"),
+        ]),
         doc: "Whether a standby takes over, and where it stands. Burstable servers have none.",
         default: Default::Tiers(
             ["\"none\"", "\"none\"", "\"zone\""],
@@ -331,14 +325,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.pooler.mode",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("transaction", "a client has a connection for a transaction"),
-                ("session", "a client has a connection until it disconnects"),
-                ("statement", "a client has a connection for a statement"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("transaction", "a client has a connection for a transaction"),
+            ("session", "a client has a connection until it disconnects"),
+            ("statement", "a client has a connection for a statement"),
+        ]),
         doc: "For how long a client keeps a connection to the server.",
         default: Default::Same("\"transaction\"", "many idle clients share few connections"),
         azure: &["configurations/pgbouncer.pool_mode"],

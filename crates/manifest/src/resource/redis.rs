@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, one_of_words};
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::Sense;
 use crate::service::Access;
@@ -231,14 +231,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.clustering",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("enterprise", "one endpoint, behind which a proxy finds the shard: any client works"),
-                ("oss", "clients find the shards, as with Redis Cluster: the fastest"),
-                ("none", "one shard: keys of one command need no hash tag; 25 GiB at most"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("enterprise", "one endpoint, behind which a proxy finds the shard: any client works"),
+            ("oss", "clients find the shards, as with Redis Cluster: the fastest"),
+            ("none", "one shard: keys of one command need no hash tag; 25 GiB at most"),
+        ]),
         doc: "How clients see the shards. Fixed once the cache exists.",
         default: Default::Same("\"enterprise\"", "any client works"),
         azure: &["properties.clusteringPolicy"],
@@ -247,19 +244,16 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.eviction",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("volatile-lru", "keys with a time to live, the least recently used first"),
-                ("volatile-lfu", "keys with a time to live, the least often used first"),
-                ("volatile-ttl", "keys with a time to live, the soonest over first"),
-                ("volatile-random", "keys with a time to live, any"),
-                ("allkeys-lru", "any keys, the least recently used first"),
-                ("allkeys-lfu", "any keys, the least often used first"),
-                ("allkeys-random", "any keys"),
-                ("never", "nothing: writes are refused"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("volatile-lru", "keys with a time to live, the least recently used first"),
+            ("volatile-lfu", "keys with a time to live, the least often used first"),
+            ("volatile-ttl", "keys with a time to live, the soonest over first"),
+            ("volatile-random", "keys with a time to live, any"),
+            ("allkeys-lru", "any keys, the least recently used first"),
+            ("allkeys-lfu", "any keys, the least often used first"),
+            ("allkeys-random", "any keys"),
+            ("never", "nothing: writes are refused"),
+        ]),
         doc: "What makes room when the memory is full.",
         default: Default::Same(
             "\"volatile-lru\"",
@@ -271,16 +265,13 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.persistence",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("none", "nothing"),
-                ("rdb-1h", "a snapshot every hour"),
-                ("rdb-6h", "a snapshot every six hours"),
-                ("rdb-12h", "a snapshot every twelve hours"),
-                ("aof", "every write, once a second"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("none", "nothing"),
+            ("rdb-1h", "a snapshot every hour"),
+            ("rdb-6h", "a snapshot every six hours"),
+            ("rdb-12h", "a snapshot every twelve hours"),
+            ("aof", "every write, once a second"),
+        ]),
         doc: "What is written to disk, to be there after a failure.",
         default: Default::Tiers(
             ["\"none\"", "\"none\"", "\"rdb-1h\""],
@@ -292,15 +283,12 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.modules",
         of: OF,
-        kind: Type::List(&Type::Choice(Choices {
-            words: &[
-                ("search", "secondary indexes, text and vector search (RediSearch)"),
-                ("json", "JSON documents (RedisJSON)"),
-                ("bloom", "probabilistic sets (RedisBloom)"),
-                ("timeseries", "time series (RedisTimeSeries)"),
-            ],
-            later: &[],
-        })),
+        kind: Type::List(&Type::Choice(&[
+            ("search", "secondary indexes, text and vector search (RediSearch)"),
+            ("json", "JSON documents (RedisJSON)"),
+            ("bloom", "probabilistic sets (RedisBloom)"),
+            ("timeseries", "time series (RedisTimeSeries)"),
+        ])),
         doc: "What it can do besides Redis itself. Fixed once the cache exists.",
         default: Default::Same("[]", "Redis itself is enough for most"),
         azure: &["properties.modules"],

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::Sense;
 use crate::service::Access;
@@ -57,14 +57,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.sku",
         of: &["registry"],
-        kind: Type::Choice(Choices {
-            words: &[
-                ("basic", "10 GiB included"),
-                ("standard", "100 GiB included"),
-                ("premium", "500 GiB included, private endpoints, replication"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("basic", "10 GiB included"),
+            ("standard", "100 GiB included"),
+            ("premium", "500 GiB included, private endpoints, replication"),
+        ]),
         doc: "The registry's SKU.",
         default: Default::Tiers(
             ["\"basic\"", "\"basic\"", "\"standard\""],

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::sense::Sense;
 use crate::service::Access;
 use crate::tree::{Node, Table};
@@ -58,14 +58,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.sku",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("free", "50 MB on shared machines; one in a subscription"),
-                ("basic", "15 GB, three replicas and partitions at most"),
-                ("standard", "160 GB a partition, twelve replicas and partitions at most"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("free", "50 MB on shared machines; one in a subscription"),
+            ("basic", "15 GB, three replicas and partitions at most"),
+            ("standard", "160 GB a partition, twelve replicas and partitions at most"),
+        ]),
         doc: "Its size.",
         default: Default::Tiers(
             ["\"basic\"", "\"basic\"", "\"standard\""],

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, duration};
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::{Sense, entries};
 use crate::service::Access;
@@ -153,14 +153,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.sku",
         of: OF,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("basic", "queues only, without sessions and duplicate detection"),
-                ("standard", "queues and topics"),
-                ("premium", "resources of its own, zones, private endpoints"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("basic", "queues only, without sessions and duplicate detection"),
+            ("standard", "queues and topics"),
+            ("premium", "resources of its own, zones, private endpoints"),
+        ]),
         doc: "What it can do. Basic and standard cannot become premium later.",
         default: Default::Same("\"standard\"", "premium costs seventy times as much, whether used or not"),
         azure: &["sku.name"],

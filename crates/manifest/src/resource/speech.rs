@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::service::Access;
 
 /// An Azure AI Speech account.
@@ -43,13 +43,10 @@ pub(crate) const KIND: Kind = Kind {
 const FIELDS: &[Field] = &[Field {
     path: "resource.*.sku",
     of: &["speech"],
-    kind: Type::Choice(Choices {
-        words: &[
-            ("free", "five hours of audio a month; one in a subscription"),
-            ("standard", "paid for by the hour of audio"),
-        ],
-        later: &[],
-    }),
+    kind: Type::Choice(&[
+        ("free", "five hours of audio a month; one in a subscription"),
+        ("standard", "paid for by the hour of audio"),
+    ]),
     doc: "Free or paid for.",
     default: Default::Same(
         "\"standard\"",

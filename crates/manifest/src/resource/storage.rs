@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, duration, size};
 use crate::codes;
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::rules;
 use crate::sense::{Sense, entries};
 use crate::service::Access;
@@ -185,17 +185,14 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.replication",
         of: &["storage"],
-        kind: Type::Choice(Choices {
-            words: &[
-                ("lrs", "three copies in one data centre"),
-                ("zrs", "copies in three zones"),
-                ("grs", "three copies here, three in the paired region"),
-                ("ragrs", "as `grs`, and the second region can be read"),
-                ("gzrs", "copies in three zones, three more in the paired region"),
-                ("ragzrs", "as `gzrs`, and the second region can be read"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("lrs", "three copies in one data centre"),
+            ("zrs", "copies in three zones"),
+            ("grs", "three copies here, three in the paired region"),
+            ("ragrs", "as `grs`, and the second region can be read"),
+            ("gzrs", "copies in three zones, three more in the paired region"),
+            ("ragzrs", "as `gzrs`, and the second region can be read"),
+        ]),
         doc: "How many copies there are, and where.",
         default: Default::Tiers(
             ["\"lrs\"", "\"lrs\"", "\"zrs\""],
@@ -207,14 +204,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.access",
         of: &["storage"],
-        kind: Type::Choice(Choices {
-            words: &[
-                ("hot", "read often"),
-                ("cool", "kept at least 30 days, cheaper to keep, dearer to read"),
-                ("cold", "kept at least 90 days, cheaper still to keep"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("hot", "read often"),
+            ("cool", "kept at least 30 days, cheaper to keep, dearer to read"),
+            ("cold", "kept at least 90 days, cheaper still to keep"),
+        ]),
         doc: "The tier that blobs are written to.",
         default: Default::Same("\"hot\"", "the only tier without a charge for deleting early"),
         azure: &["properties.accessTier"],
@@ -343,14 +337,11 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.shares.*.tier",
         of: &["storage"],
-        kind: Type::Choice(Choices {
-            words: &[
-                ("transactions", "cheap to use, dear to keep"),
-                ("hot", "both in the middle"),
-                ("cool", "cheap to keep, dear to use"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("transactions", "cheap to use, dear to keep"),
+            ("hot", "both in the middle"),
+            ("cool", "cheap to keep, dear to use"),
+        ]),
         doc: "What is paid for most.",
         default: Default::Same("\"transactions\"", "what Azure sets"),
         azure: &["properties.accessTier"],

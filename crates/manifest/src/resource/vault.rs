@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, nothing};
-use crate::fields::{Choices, Default, Field, Type};
+use crate::fields::{Default, Field, Type};
 use crate::service::Access;
 use crate::units::Days;
 
@@ -47,10 +47,10 @@ const FIELDS: &[Field] = &[
     Field {
         path: "resource.*.sku",
         of: &["vault"],
-        kind: Type::Choice(Choices {
-            words: &[("standard", "keys in software"), ("premium", "keys in hardware security modules")],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("standard", "keys in software"),
+            ("premium", "keys in hardware security modules"),
+        ]),
         doc: "The vault's SKU.",
         default: Default::Same("\"standard\"", "secrets do not need hardware"),
         azure: &["properties.sku.name"],

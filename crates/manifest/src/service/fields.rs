@@ -2,7 +2,7 @@
 
 use super::Access;
 use crate::codes;
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::host::{CONTAINERS, IMAGES, LISTENERS, WORDS};
 use crate::rules::{self, Rule};
 
@@ -29,7 +29,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "service.*.host",
         of: EVERY,
-        kind: Type::Choice(Choices { words: &WORDS, later: &[] }),
+        kind: Type::Choice(&WORDS),
         doc: "What the service runs on.",
         default: Default::Same(
             "\"container-apps\"",
@@ -295,7 +295,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "service.*.scale.schedule[].days",
         of: APP_SERVICE,
-        kind: Type::List(&Type::Choice(Choices { words: DAYS, later: &[] })),
+        kind: Type::List(&Type::Choice(DAYS)),
         doc: "Days of the week.",
         default: Default::Same("[\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]", "when most people work"),
         azure: &["properties.profiles[].recurrence.schedule.days"],
@@ -518,7 +518,7 @@ pub(crate) const FIELDS: &[Field] = &[
     },
 ];
 
-const ACCESS: Type = Type::Choice(Choices { words: &access_words(), later: &[] });
+const ACCESS: Type = Type::Choice(&access_words());
 
 pub(crate) const fn access_words() -> [(&'static str, &'static str); Access::ALL.len()] {
     [

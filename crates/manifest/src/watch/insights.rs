@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::codes;
-use crate::fields::{Choices, Default, EVERY, Field, Type};
+use crate::fields::{Default, EVERY, Field, Type};
 use crate::rules::{Fault, Rule};
 use crate::sense::{Sense, entries};
 use crate::tree::Node;
@@ -248,14 +248,11 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         path: "insights.logs",
         of: EVERY,
-        kind: Type::Choice(Choices {
-            words: &[
-                ("none", "none"),
-                ("audit", "who did what: access to secrets, sign-ins, changes"),
-                ("all", "all that there are"),
-            ],
-            later: &[],
-        }),
+        kind: Type::Choice(&[
+            ("none", "none"),
+            ("audit", "who did what: access to secrets, sign-ins, changes"),
+            ("all", "all that there are"),
+        ]),
         doc: "Which logs of Azure's own services (vaults, databases, registries, gateways) are kept with the others.",
         default: Default::Tiers(
             ["\"none\"", "\"audit\"", "\"all\""],
