@@ -2,27 +2,10 @@
 //!
 //! One row per figure, sorted by the demand's number. A row names the manifest, the environment, the resource by its
 //! address, the place in its body as a JSON pointer, and the value there; `null` is for what must not be there.
-#![allow(clippy::unwrap_used, reason = "a test")]
-#![allow(clippy::disallowed_methods, reason = "a test reads its manifests")]
-#![allow(missing_docs)]
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use landfall_blueprint::{blueprint, template};
 use serde_json::{Value, json};
 
-/// A demand that is met.
-struct Demand {
-    /// Its number in the list of demands.
-    id: &'static str,
-    /// The manifest, in `tests/apps`.
-    manifest: &'static str,
-    environment: &'static str,
-    address: &'static str,
-    pointer: &'static str,
-    expected: Value,
-}
+use super::{Demand, bodies};
 
 fn demand(
     id: &'static str,
@@ -40,7 +23,7 @@ const HOSTS: &str = "hosts.toml";
 const CONTAINERS: &str = "containers.toml";
 
 /// The rows, sorted by the kind and the number of the demand.
-fn demands() -> Vec<Demand> {
+pub fn demands() -> Vec<Demand> {
     vec![
         demand("D11", CONTAINERS, "prod", "containerApp.api", "/properties/template/scale/maxReplicas", 10),
         demand(
@@ -349,42 +332,6 @@ fn demands() -> Vec<Demand> {
 fn order(id: &str) -> (char, u32) {
     let mut chars = id.chars();
     (chars.next().unwrap(), chars.as_str().parse().unwrap())
-}
-
-/// The bodies of a manifest's blueprint by address, as ARM is sent them.
-fn bodies(manifest: &str, environment: &str) -> BTreeMap<String, Value> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/apps")).join(manifest);
-    let text = std::fs::read_to_string(path).unwrap();
-    let loaded = landfall_manifest::load(manifest, &text, Some(environment));
-    let app = loaded.app.unwrap_or_else(|| panic!("{manifest}: {:#?}", loaded.diagnostics));
-    let made = blueprint(&app).unwrap_or_else(|problems| panic!("{manifest}: {problems:#?}"));
-    let Value::Array(bodies) = template::template(&made) else { panic!("an array") };
-    bodies.into_iter().map(|body| (body["address"].as_str().unwrap().to_owned(), body)).collect()
-}
-
-#[test]
-fn every_demand_is_shown_by_a_property() {
-    let mut made: BTreeMap<(&str, &str), BTreeMap<String, Value>> = BTreeMap::new();
-    let mut unmet = Vec::new();
-    for demand in demands() {
-        let bodies = made
-            .entry((demand.manifest, demand.environment))
-            .or_insert_with(|| bodies(demand.manifest, demand.environment));
-        let found = bodies.get(demand.address).and_then(|body| body.pointer(demand.pointer));
-        let found = found.cloned().unwrap_or_default();
-        if found != demand.expected {
-            unmet.push(format!(
-                "{} in {} of {}: {}{} is {found}, not {}",
-                demand.id,
-                demand.environment,
-                demand.manifest,
-                demand.address,
-                demand.pointer,
-                demand.expected
-            ));
-        }
-    }
-    assert!(unmet.is_empty(), "{}", unmet.join("\n"));
 }
 
 #[test]
