@@ -77,7 +77,7 @@ fn content(draft: &Draft<'_>, logs: &str) -> Value {
     let group = draft.group();
     items.push(json!({ "type": 1, "name": "cost", "content": {
         "json": format!("### Cost\n[What this month costs](https://portal.azure.com/#@/resource{group}/costanalysis), \
-                         by resource and day. `landfall cost` compares it with the quote."),
+                         by resource and day."),
     }}));
     json!({
         "version": "Notebook/1.0", "items": items, "fallbackResourceIds": [logs],
